@@ -1,0 +1,2 @@
+//! regcred
+fn main() {}
