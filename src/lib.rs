@@ -1,1 +1,3 @@
-//! regcred
+//! regcred: a Kubernetes admission webhook that makes private registry credentials simply be there.
+
+pub mod model;
