@@ -71,10 +71,7 @@ pub struct Entry {
 
 impl fmt::Debug for Entry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Entry")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Entry").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -106,9 +103,7 @@ impl DockerConfig {
         secret_type: &str,
         data: impl FnOnce(&str) -> Option<&'a [u8]>,
     ) -> Result<Option<Self>, DockerConfigError> {
-        let Some(document) = data_key(secret_type)
-            .and_then(data)
-            .filter(|document| !document.is_empty())
+        let Some(document) = data_key(secret_type).and_then(data).filter(|document| !document.is_empty())
         else {
             return Ok(None);
         };
@@ -159,9 +154,7 @@ impl RawEntries {
                 entries.insert(entry.key.clone(), entry);
             }
         }
-        Ok(DockerConfig {
-            entries: entries.into_values().collect(),
-        })
+        Ok(DockerConfig { entries: entries.into_values().collect() })
     }
 }
 
@@ -247,28 +240,15 @@ impl RawEntry {
             });
         }
         // Go's decoder skips line breaks, wherever they stand.
-        let encoded: String = self
-            .auth
-            .chars()
-            .filter(|character| !matches!(character, '\r' | '\n'))
-            .collect();
-        let engine = if self.auth.trim().ends_with('=') {
-            &PADDED
-        } else {
-            &UNPADDED
-        };
+        let encoded: String =
+            self.auth.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+        let engine = if self.auth.trim().ends_with('=') { &PADDED } else { &UNPADDED };
         let decoded = engine.decode(encoded).ok();
-        let colon = decoded
-            .as_ref()
-            .and_then(|decoded| decoded.iter().position(|&byte| byte == b':'));
+        let colon = decoded.as_ref().and_then(|decoded| decoded.iter().position(|&byte| byte == b':'));
         match (decoded, colon) {
             (Some(mut username), Some(colon)) => {
                 let password = username.split_off(colon).split_off(1);
-                Ok(Entry {
-                    key,
-                    username,
-                    password,
-                })
+                Ok(Entry { key, username, password })
             }
             _ => Err(DockerConfigError::Auth { key }),
         }
@@ -281,9 +261,8 @@ const PADDED: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);
 const UNPADDED: GeneralPurpose = engine(DecodePaddingMode::RequireNone);
 
 const fn engine(padding: DecodePaddingMode) -> GeneralPurpose {
-    let config = GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(padding);
+    let config =
+        GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(padding);
     GeneralPurpose::new(&base64::alphabet::STANDARD, config)
 }
 

@@ -132,10 +132,7 @@ fn check_name(domain: &str, path: &str) -> Result<(), ImageError> {
     let (valid, length) = if is_domain(domain) {
         (is_path, path.len())
     } else {
-        (
-            is_path && is_path_component(domain),
-            domain.len() + 1 + path.len(),
-        )
+        (is_path && is_path_component(domain), domain.len() + 1 + path.len())
     };
     if !valid {
         Err(ImageError::Name)
@@ -159,10 +156,7 @@ fn is_domain(domain: &str) -> bool {
         port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
     let host_is_valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(address) => {
-            !address.is_empty()
-                && address
-                    .bytes()
-                    .all(|byte| byte.is_ascii_hexdigit() || byte == b':')
+            !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':')
         }
         None => host.split('.').all(is_domain_component),
     };
@@ -173,9 +167,7 @@ fn is_domain_component(component: &str) -> bool {
     !component.is_empty()
         && !component.starts_with('-')
         && !component.ends_with('-')
-        && component
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && component.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// `pathComponent`: runs of lower-case letters and digits, joined by `.`, `_`, `__` or any number of `-`.
@@ -206,9 +198,7 @@ fn is_tag(tag: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     tag.len() <= MAXIMUM_TAG_LENGTH
         && tag.bytes().next().is_some_and(is_word)
-        && tag
-            .bytes()
-            .all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
+        && tag.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
 }
 
 /// `digest.Parse` with the algorithms that the kubelet links.
@@ -253,10 +243,7 @@ mod tests {
     #[case::separators("ghcr.io/a__b/c---d/e.f", "ghcr.io/a__b/c---d/e.f", Some("latest"))]
     fn a_reference_is_normalised(#[case] text: &str, #[case] repository: &str, #[case] tag: Option<&str>) {
         let reference = ImageReference::parse(text).unwrap();
-        assert_eq!(
-            (reference.repository(), reference.tag(), reference.digest()),
-            (repository, tag, None)
-        );
+        assert_eq!((reference.repository(), reference.tag(), reference.digest()), (repository, tag, None));
     }
 
     #[test]
@@ -264,10 +251,7 @@ mod tests {
         let with_digest = ImageReference::parse(&format!("busybox@{SHA256}")).unwrap();
         assert_eq!((with_digest.tag(), with_digest.digest()), (None, Some(SHA256)));
         let with_both = ImageReference::parse(&format!("r.example/a:1@{SHA256}")).unwrap();
-        assert_eq!(
-            (with_both.repository(), with_both.tag()),
-            ("r.example/a", Some("1"))
-        );
+        assert_eq!((with_both.repository(), with_both.tag()), ("r.example/a", Some("1")));
     }
 
     #[rstest]
@@ -297,9 +281,6 @@ mod tests {
     fn a_path_may_have_255_characters_and_no_more() {
         let longest = "a".repeat(255);
         assert!(ImageReference::parse(&format!("ghcr.io/{longest}")).is_ok());
-        assert_eq!(
-            ImageReference::parse(&format!("ghcr.io/{longest}a")),
-            Err(ImageError::NameTooLong)
-        );
+        assert_eq!(ImageReference::parse(&format!("ghcr.io/{longest}a")), Err(ImageError::NameTooLong));
     }
 }

@@ -39,10 +39,7 @@ fn credentials(document: &str) -> Result<Vec<(String, String, String)>, DockerCo
 #[case::null("null", &[])]
 fn what_the_kubelet_decodes_is_decoded(#[case] document: &str, #[case] expected: &[(&str, &str, &str)]) {
     let found = credentials(document).unwrap();
-    let found: Vec<_> = found
-        .iter()
-        .map(|(key, user, password)| (&**key, &**user, &**password))
-        .collect();
+    let found: Vec<_> = found.iter().map(|(key, user, password)| (&**key, &**user, &**password)).collect();
     assert_eq!(found, expected);
 }
 
@@ -78,42 +75,22 @@ fn dockercfg_holds_the_entries_without_auths_around_them() {
     r#"{"auths":{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}}"#,
     true
 )]
-#[case(
-    DOCKERCFG_TYPE,
-    ".dockercfg",
-    r#"{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}"#,
-    true
-)]
+#[case(DOCKERCFG_TYPE, ".dockercfg", r#"{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}"#, true)]
 #[case(
     DOCKER_CONFIG_JSON_TYPE,
     ".dockerconfigjson",
     r#"{"auths":{"test.registry.io":{"username":"foo","password":"bar"}}}"#,
     true
 )]
-#[case(
-    DOCKERCFG_TYPE,
-    ".dockercfg",
-    r#"{"test.registry.io":{"username":"foo","password":"bar"}}"#,
-    true
-)]
+#[case(DOCKERCFG_TYPE, ".dockercfg", r#"{"test.registry.io":{"username":"foo","password":"bar"}}"#, true)]
 #[case(
     DOCKERCFG_TYPE,
     ".dockerconfigjson",
     r#"{"auths":{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}}"#,
     false
 )]
-#[case(
-    DOCKER_CONFIG_JSON_TYPE,
-    ".dockercfg",
-    r#"{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}"#,
-    false
-)]
-#[case(
-    "Opaque",
-    ".dockerconfigjson",
-    r#"{"auths":{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}}"#,
-    false
-)]
+#[case(DOCKER_CONFIG_JSON_TYPE, ".dockercfg", r#"{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}"#, false)]
+#[case("Opaque", ".dockerconfigjson", r#"{"auths":{"test.registry.io":{"auth":"Zm9vOmJhcg=="}}}"#, false)]
 #[case(DOCKER_CONFIG_JSON_TYPE, ".dockerconfigjson", "", false)]
 fn a_secret_is_read_only_where_type_and_key_agree(
     #[case] secret_type: &str,

@@ -24,15 +24,9 @@ impl Location {
         }
         unescape(fragment, |_| true)?;
         let (hierarchy, _query) = split_at_first(url, b'?');
-        let path_start = hierarchy
-            .iter()
-            .position(|&byte| byte == b'/')
-            .unwrap_or(hierarchy.len());
+        let path_start = hierarchy.iter().position(|&byte| byte == b'/').unwrap_or(hierarchy.len());
         let (authority, path) = hierarchy.split_at(path_start);
-        Some(Self {
-            authority: parse_authority(authority)?,
-            path: unescape(path, |_| true)?,
-        })
+        Some(Self { authority: parse_authority(authority)?, path: unescape(path, |_| true)? })
     }
 
     /// Host and path joined, the form in which the kubelet keeps its keys.
@@ -111,10 +105,7 @@ fn parse_ip_literal(host: &[u8]) -> Option<Vec<u8>> {
         Some(_) => return None,
     }
     let literal = literal.get(1..)?;
-    let zone_start = literal
-        .windows(3)
-        .position(|window| window == b"%25")
-        .unwrap_or(literal.len());
+    let zone_start = literal.windows(3).position(|window| window == b"%25").unwrap_or(literal.len());
     let (address, zone) = literal.split_at(zone_start);
     let mut unescaped = unescape_host(address)?;
     unescaped.extend(unescape_zone(zone)?);
@@ -139,19 +130,13 @@ fn is_port(digits: &[u8]) -> bool {
 
 /// Only bytes outside ASCII, and the percent sign itself, may be escaped in a host.
 fn unescape_host(host: &[u8]) -> Option<Vec<u8>> {
-    host.iter()
-        .all(|&byte| byte == b'%' || is_host_byte(byte))
-        .then_some(())?;
+    host.iter().all(|&byte| byte == b'%' || is_host_byte(byte)).then_some(())?;
     unescape(host, |byte| byte >= 0x80 || byte == b'%')
 }
 
 fn unescape_zone(zone: &[u8]) -> Option<Vec<u8>> {
-    zone.iter()
-        .all(|&byte| byte == b'%' || is_host_byte(byte))
-        .then_some(())?;
-    unescape(zone, |byte| {
-        byte == b'%' || byte == b' ' || (byte < 0x80 && is_host_byte(byte))
-    })
+    zone.iter().all(|&byte| byte == b'%' || is_host_byte(byte)).then_some(())?;
+    unescape(zone, |byte| byte == b'%' || byte == b' ' || (byte < 0x80 && is_host_byte(byte)))
 }
 
 /// What `shouldEscape` lets stand in a host.
@@ -173,9 +158,7 @@ fn unescape(text: &[u8], may_be_escaped: impl Fn(u8) -> bool) -> Option<Vec<u8>>
         let digits = std::str::from_utf8(digits)
             .ok()
             .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-        let byte = u8::from_str_radix(digits, 16)
-            .ok()
-            .filter(|&byte| may_be_escaped(byte))?;
+        let byte = u8::from_str_radix(digits, 16).ok().filter(|&byte| may_be_escaped(byte))?;
         unescaped.push(byte);
         rest = after;
     }

@@ -3,6 +3,7 @@
 
 mod glob;
 mod location;
+mod pattern;
 
 #[cfg(test)]
 mod tests;
@@ -10,8 +11,10 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use glob::Glob;
 use location::Location;
+use pattern::Pattern;
+
+pub use pattern::{ImagePattern, Target};
 
 /// The key under which Docker Hub's credentials are looked for when no key matches.
 const DEFAULT_REGISTRY_KEY: &[u8] = b"index.docker.io";
@@ -40,10 +43,7 @@ impl Keyring {
         let mut entries_by_key: BTreeMap<Reverse<Vec<u8>>, Vec<usize>> = BTreeMap::new();
         for (position, key) in keys.into_iter().enumerate() {
             if let Some(normalized) = normalize(key) {
-                entries_by_key
-                    .entry(Reverse(normalized))
-                    .or_default()
-                    .push(position);
+                entries_by_key.entry(Reverse(normalized)).or_default().push(position);
             }
         }
         let keys = entries_by_key
@@ -66,11 +66,7 @@ impl Keyring {
         for key in self.keys.iter().filter(|key| key.matches(&target)) {
             found.extend_from_slice(&key.entries);
         }
-        if found.is_empty() {
-            self.default_registry(repository)
-        } else {
-            found
-        }
+        if found.is_empty() { self.default_registry(repository) } else { found }
     }
 
     /// Whether there is any credential for this image.
@@ -99,76 +95,16 @@ impl Keyring {
 
 impl Key {
     fn matches(&self, target: &Target) -> bool {
-        self.pattern
-            .as_ref()
-            .is_some_and(|pattern| pattern.matches(target))
-    }
-}
-
-/// What a key asks of an image's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Pattern {
-    parts: Vec<Glob>,
-    port: Vec<u8>,
-    path: Vec<u8>,
-}
-
-impl Pattern {
-    fn new(key: &[u8]) -> Option<Self> {
-        let location = Location::parse(key)?;
-        let (host, port) = location.host_and_port();
-        let parts = host
-            .split(|&byte| byte == b'.')
-            .map(Glob::new)
-            .collect::<Option<_>>()?;
-        Some(Self {
-            parts,
-            port: port.to_vec(),
-            path: location.path().to_vec(),
-        })
-    }
-
-    /// `URLsMatch`: equal ports, as many parts between dots, each a glob, and the path a prefix.
-    fn matches(&self, target: &Target) -> bool {
-        let (host, port) = target.location.host_and_port();
-        port == self.port
-            && target.location.path().starts_with(&self.path)
-            && target.parts == self.parts.len()
-            && host
-                .split(|&byte| byte == b'.')
-                .zip(&self.parts)
-                .all(|(part, glob)| glob.matches(part))
-    }
-}
-
-/// An image's name, read once for all keys.
-struct Target {
-    location: Location,
-    /// How many parts the host has between its dots.
-    parts: usize,
-}
-
-impl Target {
-    fn new(repository: &str) -> Option<Self> {
-        let location = Location::parse(repository.as_bytes())?;
-        let parts = location.host_and_port().0.split(|&byte| byte == b'.').count();
-        Some(Self { location, parts })
+        self.pattern.as_ref().is_some_and(|pattern| pattern.matches_as_the_kubelet(target))
     }
 }
 
 /// `BasicDockerKeyring.Add`: host and path; a leading `/v1/` or `/v2/` is the registry's API, not a path.
 fn normalize(key: &str) -> Option<Vec<u8>> {
-    let url = key
-        .strip_prefix("https://")
-        .or_else(|| key.strip_prefix("http://"))
-        .unwrap_or(key);
+    let url = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let location = Location::parse(url.as_bytes())?;
     let path = location.path();
-    let path = if path.starts_with(b"/v1/") || path.starts_with(b"/v2/") {
-        path.split_at(3).1
-    } else {
-        path
-    };
+    let path = if path.starts_with(b"/v1/") || path.starts_with(b"/v2/") { path.split_at(3).1 } else { path };
     Some(location.joined_with(if path == b"/" { b"" } else { path }))
 }
 
