@@ -1,1 +1,3 @@
 //! regcred
+
+pub mod certificates;
