@@ -60,10 +60,15 @@ pub enum OverlayError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// A file is already there.
-    #[error("{} is already there; give --force to replace it by a new certificate", path.display())]
+    #[error(
+        "{} already holds {file}; give --force to replace it by a new certificate, or another folder by --output",
+        folder.display()
+    )]
     Exists {
-        /// The file.
-        path: PathBuf,
+        /// The overlay's folder.
+        folder: PathBuf,
+        /// The first file that would be overwritten.
+        file: &'static str,
     },
     /// The base is no kustomization.
     #[error(
@@ -168,17 +173,19 @@ fn failed(path: &Path, source: io::Error) -> OverlayError {
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
     // A private key will lie in it.
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn refuse_to_overwrite(folder: &Path, files: &[File]) -> Result<(), OverlayError> {
-    match files
-        .iter()
-        .map(|file| folder.join(file.name))
-        .find(|path| path.exists())
-    {
-        Some(path) => Err(OverlayError::Exists { path }),
+    match files.iter().find(|file| folder.join(file.name).exists()) {
+        Some(file) => Err(OverlayError::Exists {
+            folder: folder.to_owned(),
+            file: file.name,
+        }),
         None => Ok(()),
     }
 }

@@ -81,16 +81,16 @@ impl Overlay<'_> {
             private: false,
         };
         vec![
-            // First, so that the key is never in a folder that version control would take up.
+            file("kustomization.yaml", self.kustomization()),
+            file("ca.crt", self.authority_pem.to_owned()),
+            file("ca-bundle-patch.yaml", self.patch()),
+            // Before the key, so that version control never takes it up.
             file(".gitignore", "# A private key lies here.\n*\n".to_owned()),
             File {
                 name: "tls-secret.yaml",
                 contents: self.secret(),
                 private: true,
             },
-            file("ca.crt", self.authority_pem.to_owned()),
-            file("ca-bundle-patch.yaml", self.patch()),
-            file("kustomization.yaml", self.kustomization()),
         ]
     }
 

@@ -104,7 +104,10 @@ fn an_overlay_that_is_there_is_replaced_only_by_force() {
     let first = fs::read_to_string(arguments.output.join("ca.crt")).unwrap();
 
     let message = write(&arguments, now()).unwrap_err().to_string();
-    assert!(message.contains("is already there; give --force"), "{message}");
+    assert!(
+        message.contains("already holds kustomization.yaml; give --force"),
+        "{message}"
+    );
     assert_eq!(
         fs::read_to_string(arguments.output.join("ca.crt")).unwrap(),
         first
