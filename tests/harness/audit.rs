@@ -117,7 +117,7 @@ impl Audit {
     /// are those of [`Audit::since`].
     pub async fn position(&self) -> usize {
         self.flush().await;
-        self.read(|events| events.len())
+        self.read(<[Event]>::len)
     }
 
     /// How many calls answer to the filter, from the start on.

@@ -30,13 +30,13 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 /// How often the start is tried with other ports.
 const ATTEMPTS: usize = 4;
-/// The controller-manager makes a namespace's ServiceAccount within a second, unless the machine is busy.
+/// The controller-manager makes a namespace's `ServiceAccount` within a second, unless the machine is busy.
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What to start.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Without it namespaces get no ServiceAccount and stay when deleted, and Deployments make no pods.
+    /// Without it namespaces get no `ServiceAccount` and stay when deleted, and Deployments make no pods.
     pub controller_manager: bool,
 }
 
@@ -294,7 +294,7 @@ impl ControlPlane {
         kubectl::manifest(&self.watchdog, yaml)
     }
 
-    /// A namespace of the test's own, with its ServiceAccount, so that pods can be created in it.
+    /// A namespace of the test's own, with its `ServiceAccount`, so that pods can be created in it.
     pub async fn namespace(&self, prefix: &str) -> String {
         let name = unique(prefix);
         let client = self.client(User::Admin).await;

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod background;
 pub mod certificates;
 pub mod control_plane;
+pub mod dummy_webhook;
 pub mod kubectl;
 pub mod metrics;
 pub mod network;

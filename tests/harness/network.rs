@@ -235,16 +235,16 @@ impl Inner {
         {
             return Some(name.clone());
         }
-        let services: Api<ServiceObject> = Api::all(self.access.client(User::Admin).await);
-        let listed = services.list(&ListParams::default()).await.ok()?;
-        let named = listed.items.into_iter().filter_map(|service| {
+        let objects: Api<ServiceObject> = Api::all(self.access.client(User::Admin).await);
+        let answer = objects.list(&ListParams::default()).await.ok()?;
+        let addresses = answer.items.into_iter().filter_map(|service| {
             let address = service.spec?.cluster_ip?;
             Some((address, (service.metadata.namespace?, service.metadata.name?)))
         });
-        let names: HashMap<String, Name> = named.collect();
-        let name = names.get(address).cloned();
+        let names: HashMap<String, Name> = addresses.collect();
+        let found = names.get(address).cloned();
         *lookup = Some((Instant::now(), names));
-        name
+        found
     }
 }
 

@@ -1,7 +1,7 @@
 //! The way from a server under test to the API server, on which watches can be late.
 //!
 //! It listens on loopback in plain HTTP, forwards each request over TLS with the headers it came with (so with
-//! the bearer token of the server's own ServiceAccount), and holds back what a watch sends.
+//! the bearer token of the server's own `ServiceAccount`), and holds back what a watch sends.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -53,7 +53,8 @@ impl WatchDelay {
             Self::Fixed(delay) => Some(delay),
             // Each `RandomState` hashes in its own way, which is random enough here.
             Self::UpTo(most) => {
-                Some(most.mul_f64(f64::from(RandomState::new().hash_one(()) as u32) / f64::from(u32::MAX)))
+                let random = u16::try_from(RandomState::new().hash_one(()) % (1 << 16)).unwrap_or_default();
+                Some(most.mul_f64(f64::from(random) / f64::from(u16::MAX)))
             }
             Self::Hold => None,
         }
