@@ -1,1 +1,11 @@
-//! regcred
+//! regcred: a Kubernetes admission webhook that makes private registry credentials simply be there.
+
+pub mod api;
+pub mod certificates;
+pub mod cluster;
+pub mod duration;
+pub mod model;
+pub mod policy;
+pub mod review;
+pub mod server;
+pub mod telemetry;

@@ -1,0 +1,95 @@
+//! Readiness as a register of named parts: ready is who has every part ready and is not stopping.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The register. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    draining: AtomicBool,
+    parts: RwLock<BTreeMap<&'static str, Arc<AtomicBool>>>,
+}
+
+/// The handle by which one part tells whether it is ready. It begins as not ready.
+#[derive(Debug, Clone)]
+pub struct Part {
+    ready: Arc<AtomicBool>,
+}
+
+impl Part {
+    /// This part is ready.
+    pub fn ready(&self) {
+        self.set(true);
+    }
+
+    /// This part is not ready, or no longer.
+    pub fn unready(&self) {
+        self.set(false);
+    }
+
+    /// Sets either.
+    pub fn set(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+}
+
+impl Readiness {
+    /// A register without parts: ready.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a part, or gives another handle to the one of that name.
+    pub fn part(&self, name: &'static str) -> Part {
+        let mut parts = self.shared.parts.write().unwrap_or_else(PoisonError::into_inner);
+        Part {
+            ready: Arc::clone(parts.entry(name).or_default()),
+        }
+    }
+
+    /// From now on not ready: the server is stopping.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Release);
+    }
+
+    /// What stands against being ready, by name; empty means ready.
+    pub fn missing(&self) -> Vec<&'static str> {
+        if self.shared.draining.load(Ordering::Acquire) {
+            return vec!["draining"];
+        }
+        let parts = self.shared.parts.read().unwrap_or_else(PoisonError::into_inner);
+        parts
+            .iter()
+            .filter(|(_, ready)| !ready.load(Ordering::Acquire))
+            .map(|(name, _)| *name)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_is_who_has_every_part_ready_and_is_not_draining() {
+        let readiness = Readiness::new();
+        assert!(readiness.missing().is_empty());
+        let namespaces = readiness.part("namespaces");
+        let copies = readiness.part("copies");
+        assert_eq!(readiness.missing(), ["copies", "namespaces"]);
+        copies.ready();
+        namespaces.ready();
+        assert!(readiness.missing().is_empty());
+        copies.unready();
+        assert_eq!(readiness.missing(), ["copies"]);
+        readiness.part("copies").ready();
+        readiness.drain();
+        assert_eq!(readiness.missing(), ["draining"]);
+    }
+}

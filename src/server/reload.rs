@@ -1,0 +1,208 @@
+//! Keeps the served certificate that of the files: watches their directory, and reads it now and then anyway.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use notify::{RecursiveMode, Watcher};
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::certificate::{Certificate, CertificateError, PairFiles, timestamp, unix_seconds};
+use super::readiness::Part;
+use super::tls::{ServedConfig, server_config};
+use crate::telemetry::metrics::ServerMetrics;
+
+/// A change is several directory events, and two files written in place are never written at once.
+/// The kubelet's own swap is through in milliseconds, a tool that writes both files in well under this.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// The certificate being served, and what is needed to replace it.
+pub(super) struct CertificateStore {
+    directory: PathBuf,
+    provider: Arc<CryptoProvider>,
+    served: ServedConfig,
+    not_after: SystemTime,
+    fingerprint: u64,
+    /// The failure already told, so that a bad pair is not told again on every poll.
+    told: Option<String>,
+    ready: Part,
+    metrics: ServerMetrics,
+}
+
+impl CertificateStore {
+    /// Loads the certificate for the first time. There is nothing to fall back to, so any fault is an error.
+    pub(super) async fn load(
+        directory: PathBuf,
+        provider: Arc<CryptoProvider>,
+        ready: Part,
+        metrics: ServerMetrics,
+    ) -> Result<Self, CertificateError> {
+        let loaded = load(directory.clone(), Arc::clone(&provider), None).await?;
+        let Some(Loaded {
+            config,
+            certificate,
+            fingerprint,
+        }) = loaded
+        else {
+            return Err(CertificateError::Unusable {
+                directory,
+                reason: "nothing was read".to_owned(),
+            });
+        };
+        let store = Self {
+            directory,
+            provider,
+            served: Arc::new(ArcSwap::from_pointee(config)),
+            not_after: certificate.not_after,
+            fingerprint,
+            told: None,
+            ready,
+            metrics,
+        };
+        store.announce(&certificate.names);
+        store.judge_expiry();
+        Ok(store)
+    }
+
+    /// The configuration for new connections; it changes as the files do.
+    pub(super) fn served(&self) -> ServedConfig {
+        Arc::clone(&self.served)
+    }
+
+    /// Follows the files until told to stop.
+    pub(super) async fn follow(mut self, poll: Duration, stop: CancellationToken) {
+        let changed = Arc::new(Notify::new());
+        let _watcher = self.watch(Arc::clone(&changed));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(poll) => {}
+                () = changed.notified() => tokio::time::sleep(SETTLE).await,
+            }
+            self.refresh().await;
+        }
+    }
+
+    /// Watches the directory, not the files: the kubelet replaces a symlink beside them, and a watch on a
+    /// file ends with the file. Without a watch the poll alone follows, which is slower but as sure.
+    fn watch(&self, changed: Arc<Notify>) -> Option<impl Watcher + use<>> {
+        let on_event = move |event: notify::Result<notify::Event>| match event {
+            // Reading the files is an event too, and no change.
+            Ok(event) if event.kind.is_access() => {}
+            Ok(_) | Err(_) => changed.notify_one(),
+        };
+        let watching = notify::recommended_watcher(on_event).and_then(|mut watcher| {
+            watcher.watch(&self.directory, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        watching
+            .inspect_err(|error| {
+                tracing::warn!(
+                    %error, directory = %self.directory.display(),
+                    "the certificate's directory cannot be watched; it is read at intervals only"
+                );
+            })
+            .ok()
+    }
+
+    /// Reads the files and, if they changed and are good, serves them from now on.
+    async fn refresh(&mut self) {
+        match load(
+            self.directory.clone(),
+            Arc::clone(&self.provider),
+            Some(self.fingerprint),
+        )
+        .await
+        {
+            Ok(None) => self.told = None,
+            Ok(Some(Loaded {
+                config,
+                certificate,
+                fingerprint,
+            })) => {
+                self.served.store(Arc::new(config));
+                self.not_after = certificate.not_after;
+                self.fingerprint = fingerprint;
+                self.told = None;
+                self.metrics.certificate_reloaded(true);
+                self.announce(&certificate.names);
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if self.told.as_ref() != Some(&reason) {
+                    self.metrics.certificate_reloaded(false);
+                    tracing::error!(%reason, "the new certificate is not taken; the one before it stays");
+                    self.told = Some(reason);
+                }
+            }
+        }
+        self.judge_expiry();
+    }
+
+    /// By the wall clock at every poll: a timer set to the expiry would not notice a suspended machine.
+    fn judge_expiry(&self) {
+        self.ready.set(SystemTime::now() < self.not_after);
+    }
+
+    fn announce(&self, names: &[String]) {
+        self.metrics
+            .certificate_not_after
+            .set(unix_seconds(self.not_after));
+        self.metrics
+            .certificate_loaded
+            .set(unix_seconds(SystemTime::now()));
+        tracing::info!(
+            names = names.join(" "),
+            not_after = timestamp(self.not_after),
+            "certificate loaded"
+        );
+    }
+}
+
+struct Loaded {
+    config: ServerConfig,
+    certificate: Described,
+    fingerprint: u64,
+}
+
+struct Described {
+    not_after: SystemTime,
+    names: Vec<String>,
+}
+
+/// Reads and checks the files off the threads that answer reviews; `None` if they are the `known` ones.
+async fn load(
+    directory: PathBuf,
+    provider: Arc<CryptoProvider>,
+    known: Option<u64>,
+) -> Result<Option<Loaded>, CertificateError> {
+    let unusable = |directory: PathBuf, reason: String| CertificateError::Unusable { directory, reason };
+    let shown = directory.clone();
+    tokio::task::spawn_blocking(move || {
+        let files = PairFiles::read(&directory)?;
+        let fingerprint = files.fingerprint();
+        if known == Some(fingerprint) {
+            return Ok(None);
+        }
+        let Certificate {
+            pair,
+            not_after,
+            names,
+        } = files.parse(&provider, SystemTime::now())?;
+        let config = server_config(pair, provider).map_err(|error| CertificateError::Unusable {
+            directory,
+            reason: error.to_string(),
+        })?;
+        Ok(Some(Loaded {
+            config,
+            certificate: Described { not_after, names },
+            fingerprint,
+        }))
+    })
+    .await
+    .unwrap_or_else(|error| Err(unusable(shown, error.to_string())))
+}

@@ -1,0 +1,69 @@
+//! Logs: one line per event on standard error, as JSON for collectors or as text for people.
+
+use std::panic::PanicHookInfo;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::SubscriberBuilder;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object per line
+    Json,
+    /// Lines for people
+    #[default]
+    Text,
+}
+
+/// Why logging could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter cannot be read.
+    #[error(
+        "\"{filter}\" is no log level ({reason}); write error, warn, info, debug or trace, \
+         or filters such as info,regcred::server=debug"
+    )]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something else in this process logs already.
+    #[error("logging was already started in this process")]
+    AlreadyStarted,
+}
+
+/// Starts logging for the whole process and makes panics log lines.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
+    let unreadable = |reason: String| LogError::Filter {
+        filter: filter.to_owned(),
+        reason,
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|error| unreadable(error.to_string()))?;
+    let lines = SubscriberBuilder::default()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        // The fields of an event stand beside its message, where queries look for them.
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
+        LogFormat::Text => lines
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
+    }
+    .map_err(|_| LogError::AlreadyStarted)?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Says where a panic happened, not with which words: a slice error quotes the text it was cutting,
+/// and that text can be a Secret's.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(location, "a part of the program panicked");
+}
