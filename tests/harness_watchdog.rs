@@ -1,11 +1,5 @@
 //! Nothing is left running and no folder is left when a test is killed.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod harness;
 
@@ -52,28 +46,18 @@ fn nothing_is_left_of_a_control_plane_whose_test_was_killed() {
         let begin = Instant::now();
         while !written.exists() {
             assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
-            assert!(
-                begin.elapsed() < LIMIT,
-                "the child's control plane does not start"
-            );
+            assert!(begin.elapsed() < LIMIT, "the child's control plane does not start");
             std::thread::sleep(Duration::from_millis(50));
         }
         let folder = std::fs::read_to_string(&written).unwrap();
-        assert!(
-            processes_of(&folder) >= 3,
-            "etcd, kube-apiserver and kube-controller-manager run"
-        );
+        assert!(processes_of(&folder) >= 3, "etcd, kube-apiserver and kube-controller-manager run");
 
         let group = Pid::from_child(&child);
         kill_process_group(group, signal).unwrap();
         child.wait().unwrap();
         let killed = Instant::now();
         while processes_of(&folder) > 0 || !folder_is_forgotten(Path::new(&folder)) {
-            assert!(
-                killed.elapsed() < LIMIT,
-                "{} processes of {folder} are left",
-                processes_of(&folder)
-            );
+            assert!(killed.elapsed() < LIMIT, "{} processes of {folder} are left", processes_of(&folder));
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -88,19 +72,11 @@ fn folder_is_forgotten(folder: &Path) -> bool {
 fn processes_of(folder: &str) -> usize {
     let lines: Vec<String> = if let Ok(entries) = std::fs::read_dir("/proc") {
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path().join("cmdline")));
-        paths
-            .filter_map(|path| String::from_utf8(std::fs::read(path).ok()?).ok())
-            .collect()
+        paths.filter_map(|path| String::from_utf8(std::fs::read(path).ok()?).ok()).collect()
     } else {
         // Not Linux.
-        let output = Command::new("ps")
-            .args(["-A", "-ww", "-o", "args="])
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        let output = Command::new("ps").args(["-A", "-ww", "-o", "args="]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     };
     lines.iter().filter(|line| line.contains(folder)).count()
 }

@@ -79,10 +79,7 @@ pub struct Authority {
 
 impl fmt::Debug for Authority {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Authority")
-            .field("not_after", &self.not_after)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Authority").field("not_after", &self.not_after).finish_non_exhaustive()
     }
 }
 
@@ -105,10 +102,7 @@ impl Authority {
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let issuer = CertifiedIssuer::self_signed(parameters, new_key()?)?;
-        Ok(Self {
-            issuer,
-            not_after: end(lifetime, now)?,
-        })
+        Ok(Self { issuer, not_after: end(lifetime, now)? })
     }
 
     /// The authority's certificate: what goes into a webhook configuration's `caBundle`.
@@ -137,10 +131,8 @@ impl Authority {
             return Err(CertificateError::OutlivesAuthority);
         }
         let mut parameters = parameters(LEAF_COMMON_NAME, lifetime, now)?;
-        parameters.subject_alt_names = dns_names
-            .iter()
-            .map(|name| subject_alternative_name(name))
-            .collect::<Result<_, _>>()?;
+        parameters.subject_alt_names =
+            dns_names.iter().map(|name| subject_alternative_name(name)).collect::<Result<_, _>>()?;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Names the key that signed it: while two authorities overlap in a bundle, a verifier finds the right one
@@ -158,10 +150,7 @@ impl Authority {
 
 /// The DNS names under which an API server calls a Service, the first of which it verifies.
 pub fn service_names(service: &str, namespace: &str) -> Vec<String> {
-    vec![
-        format!("{service}.{namespace}.svc"),
-        format!("{service}.{namespace}.svc.cluster.local"),
-    ]
+    vec![format!("{service}.{namespace}.svc"), format!("{service}.{namespace}.svc.cluster.local")]
 }
 
 fn new_key() -> Result<KeyPair, rcgen::Error> {
@@ -187,8 +176,7 @@ fn parameters(
 }
 
 fn end(lifetime: Duration, now: SystemTime) -> Result<SystemTime, CertificateError> {
-    now.checked_add(lifetime)
-        .ok_or(CertificateError::LifetimeOutOfRange { lifetime })
+    now.checked_add(lifetime).ok_or(CertificateError::LifetimeOutOfRange { lifetime })
 }
 
 /// `None` for a time that a certificate cannot state (before 1970, after the year 9999).
@@ -198,9 +186,7 @@ fn date_time(time: SystemTime) -> Option<OffsetDateTime> {
 }
 
 fn subject_alternative_name(name: &str) -> Result<SanType, CertificateError> {
-    let invalid = || CertificateError::InvalidName {
-        name: name.to_owned(),
-    };
+    let invalid = || CertificateError::InvalidName { name: name.to_owned() };
     DnsName::try_from(name).map_err(|_| invalid())?;
     Ok(SanType::DnsName(name.try_into().map_err(|_| invalid())?))
 }

@@ -115,28 +115,19 @@ pub struct Written {
 impl fmt::Display for Written {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let folder = self.folder.display();
-        writeln!(
-            formatter,
-            "Wrote {folder}: a certificate for {}",
-            self.names.join(" and ")
-        )?;
+        writeln!(formatter, "Wrote {folder}: a certificate for {}", self.names.join(" and "))?;
         if let Ok(not_after) = Timestamp::try_from(self.not_after) {
             writeln!(formatter, "valid until {not_after:.0}.")?;
         }
         writeln!(formatter, "Install or renew:  kubectl apply -k {folder}")?;
-        write!(
-            formatter,
-            "tls-secret.yaml holds the private key: keep it out of version control."
-        )
+        write!(formatter, "tls-secret.yaml holds the private key: keep it out of version control.")
     }
 }
 
 /// Makes an authority and a certificate and writes them as an overlay.
 pub fn write(arguments: &Arguments, now: SystemTime) -> Result<Written, OverlayError> {
     if !arguments.base.join("kustomization.yaml").is_file() {
-        return Err(OverlayError::NoBase {
-            base: arguments.base.clone(),
-        });
+        return Err(OverlayError::NoBase { base: arguments.base.clone() });
     }
     let lifetime = Duration::from_secs(u64::from(arguments.days) * SECONDS_PER_DAY);
     let names = service_names(&arguments.service, &arguments.namespace);
@@ -158,18 +149,11 @@ pub fn write(arguments: &Arguments, now: SystemTime) -> Result<Written, OverlayE
         let path = arguments.output.join(file.name);
         replace(&path, file).map_err(|source| failed(&path, source))?;
     }
-    Ok(Written {
-        folder: arguments.output.clone(),
-        names,
-        not_after: leaf.not_after,
-    })
+    Ok(Written { folder: arguments.output.clone(), names, not_after: leaf.not_after })
 }
 
 fn failed(path: &Path, source: io::Error) -> OverlayError {
-    OverlayError::Write {
-        path: path.to_owned(),
-        source,
-    }
+    OverlayError::Write { path: path.to_owned(), source }
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {
@@ -182,10 +166,7 @@ fn create_folder(folder: &Path) -> io::Result<()> {
 
 fn refuse_to_overwrite(folder: &Path, files: &[File]) -> Result<(), OverlayError> {
     match files.iter().find(|file| folder.join(file.name).exists()) {
-        Some(file) => Err(OverlayError::Exists {
-            folder: folder.to_owned(),
-            file: file.name,
-        }),
+        Some(file) => Err(OverlayError::Exists { folder: folder.to_owned(), file: file.name }),
         None => Ok(()),
     }
 }
@@ -199,11 +180,7 @@ fn replace(path: &Path, file: &File) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut target = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&beside)?;
+    let mut target = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     target.write_all(file.contents.as_bytes())?;
     target.sync_all()?;
     fs::rename(&beside, path)
@@ -214,24 +191,13 @@ fn base_as_seen_from(output: &Path, base: &Path) -> Result<PathBuf, OverlayError
     let from = output.canonicalize().map_err(|source| failed(output, source))?;
     let to = base.canonicalize().map_err(|source| failed(base, source))?;
     if from.starts_with(&to) {
-        return Err(OverlayError::InsideBase {
-            output: output.to_owned(),
-            base: base.to_owned(),
-        });
+        return Err(OverlayError::InsideBase { output: output.to_owned(), base: base.to_owned() });
     }
-    let shared = from
-        .components()
-        .zip(to.components())
-        .take_while(|(left, right)| left == right)
-        .count();
+    let shared = from.components().zip(to.components()).take_while(|(left, right)| left == right).count();
     let up = from.components().skip(shared).map(|_| "..");
     Ok(up
         .map(Path::new)
-        .chain(
-            to.components()
-                .skip(shared)
-                .map(|part| Path::new(part.as_os_str())),
-        )
+        .chain(to.components().skip(shared).map(|part| Path::new(part.as_os_str())))
         .collect())
 }
 

@@ -37,23 +37,11 @@ impl<'a> Image<'a> {
     /// A colon before the last slash is a registry's port, not a tag.
     pub(super) fn parse(reference: &'a str) -> Self {
         if let Some((name, digest)) = reference.split_once('@') {
-            return Self {
-                name,
-                tag: None,
-                digest: Some(digest),
-            };
+            return Self { name, tag: None, digest: Some(digest) };
         }
         match reference.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => Self {
-                name,
-                tag: Some(tag),
-                digest: None,
-            },
-            _ => Self {
-                name: reference,
-                tag: None,
-                digest: None,
-            },
+            Some((name, tag)) if !tag.contains('/') => Self { name, tag: Some(tag), digest: None },
+            _ => Self { name: reference, tag: None, digest: None },
         }
     }
 
@@ -61,36 +49,22 @@ impl<'a> Image<'a> {
     fn entry(&self) -> String {
         let line = |key: &str, value: &str| format!("  {key}: {}\n", quoted(value));
         let tag = self.tag.map(|tag| line("newTag", tag)).unwrap_or_default();
-        let digest = self
-            .digest
-            .map(|digest| line("digest", digest))
-            .unwrap_or_default();
-        format!(
-            "images:\n- name: regcred\n{}{tag}{digest}",
-            line("newName", self.name)
-        )
+        let digest = self.digest.map(|digest| line("digest", digest)).unwrap_or_default();
+        format!("images:\n- name: regcred\n{}{tag}{digest}", line("newName", self.name))
     }
 }
 
 impl Overlay<'_> {
     /// All of the overlay's files.
     pub(super) fn files(&self) -> Vec<File> {
-        let file = |name, contents| File {
-            name,
-            contents,
-            private: false,
-        };
+        let file = |name, contents| File { name, contents, private: false };
         vec![
             file("kustomization.yaml", self.kustomization()),
             file("ca.crt", self.authority_pem.to_owned()),
             file("ca-bundle-patch.yaml", self.patch()),
             // Before the key, so that version control never takes it up.
             file(".gitignore", "# A private key lies here.\n*\n".to_owned()),
-            File {
-                name: "tls-secret.yaml",
-                contents: self.secret(),
-                private: true,
-            },
+            File { name: "tls-secret.yaml", contents: self.secret(), private: true },
         ]
     }
 
@@ -151,10 +125,7 @@ webhooks:
         format!(
             "# The authority that the API server trusts when it calls the webhooks: ca.crt, in base64.\n{}---\n{}",
             one("MutatingWebhookConfiguration", "inject-pull-secrets.regcred.dev"),
-            one(
-                "ValidatingWebhookConfiguration",
-                "ephemeral-containers.regcred.dev"
-            ),
+            one("ValidatingWebhookConfiguration", "ephemeral-containers.regcred.dev"),
         )
     }
 }
@@ -174,19 +145,10 @@ mod tests {
             ("regcred", "regcred", None, None),
             ("regcred:1", "regcred", Some("1"), None),
             ("localhost:5000/regcred", "localhost:5000/regcred", None, None),
-            (
-                "localhost:5000/regcred:1",
-                "localhost:5000/regcred",
-                Some("1"),
-                None,
-            ),
+            ("localhost:5000/regcred:1", "localhost:5000/regcred", Some("1"), None),
             ("ghcr.io/a/b@sha256:00", "ghcr.io/a/b", None, Some("sha256:00")),
         ] {
-            assert_eq!(
-                Image::parse(reference),
-                Image { name, tag, digest },
-                "{reference}"
-            );
+            assert_eq!(Image::parse(reference), Image { name, tag, digest }, "{reference}");
         }
     }
 }

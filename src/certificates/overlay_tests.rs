@@ -21,13 +21,7 @@ fn prepared(more: &[&str]) -> (tempfile::TempDir, Arguments) {
     fs::create_dir(&base).unwrap();
     fs::write(base.join("kustomization.yaml"), "resources: []\n").unwrap();
     let output = folder.path().join("certs/development");
-    let arguments = [
-        "certificates",
-        "--base",
-        base.to_str().unwrap(),
-        "--output",
-        output.to_str().unwrap(),
-    ];
+    let arguments = ["certificates", "--base", base.to_str().unwrap(), "--output", output.to_str().unwrap()];
     let command = Command::try_parse_from(arguments.iter().chain(more)).unwrap();
     (folder, command.arguments)
 }
@@ -52,19 +46,10 @@ fn the_overlay_holds_the_pair_and_trusts_its_authority_in_both_webhook_configura
 
     let authority = fs::read_to_string(arguments.output.join("ca.crt")).unwrap();
     let patches = documents(&arguments, "ca-bundle-patch.yaml");
-    let kinds: Vec<_> = patches
-        .iter()
-        .map(|patch| patch["kind"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        kinds,
-        ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]
-    );
+    let kinds: Vec<_> = patches.iter().map(|patch| patch["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
     for patch in &patches {
-        assert_eq!(
-            decoded(&patch["webhooks"][0]["clientConfig"]["caBundle"]),
-            authority
-        );
+        assert_eq!(decoded(&patch["webhooks"][0]["clientConfig"]["caBundle"]), authority);
     }
 
     let secret = &documents(&arguments, "tls-secret.yaml")[0];
@@ -104,29 +89,16 @@ fn an_overlay_that_is_there_is_replaced_only_by_force() {
     let first = fs::read_to_string(arguments.output.join("ca.crt")).unwrap();
 
     let message = write(&arguments, now()).unwrap_err().to_string();
-    assert!(
-        message.contains("already holds kustomization.yaml; give --force"),
-        "{message}"
-    );
-    assert_eq!(
-        fs::read_to_string(arguments.output.join("ca.crt")).unwrap(),
-        first
-    );
+    assert!(message.contains("already holds kustomization.yaml; give --force"), "{message}");
+    assert_eq!(fs::read_to_string(arguments.output.join("ca.crt")).unwrap(), first);
 
     arguments.force = true;
     write(&arguments, now()).unwrap();
-    assert_ne!(
-        fs::read_to_string(arguments.output.join("ca.crt")).unwrap(),
-        first
-    );
+    assert_ne!(fs::read_to_string(arguments.output.join("ca.crt")).unwrap(), first);
     let left: Vec<_> = fs::read_dir(&arguments.output)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| {
-            Path::new(name)
-                .extension()
-                .is_some_and(|extension| extension == "new")
-        })
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "new"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -146,10 +118,7 @@ fn what_cannot_become_an_overlay_is_refused_with_a_sentence() {
     let (folder, mut arguments) = prepared(&[]);
     arguments.output = arguments.base.join("overlays/development");
     let message = write(&arguments, now()).unwrap_err().to_string();
-    assert!(
-        message.contains("which kustomize refuses as a cycle"),
-        "{message}"
-    );
+    assert!(message.contains("which kustomize refuses as a cycle"), "{message}");
 
     arguments.base = folder.path().join("nothing");
     let message = write(&arguments, now()).unwrap_err().to_string();
@@ -165,8 +134,5 @@ fn what_was_written_says_what_to_do_next() {
     let (_folder, arguments) = prepared(&["--days", "30"]);
     let text = write(&arguments, now()).unwrap().to_string();
     assert!(text.contains("valid until 2026-01-31T00:00:00Z"), "{text}");
-    assert!(
-        text.contains(&format!("kubectl apply -k {}", arguments.output.display())),
-        "{text}"
-    );
+    assert!(text.contains(&format!("kubectl apply -k {}", arguments.output.display())), "{text}");
 }

@@ -77,9 +77,7 @@ impl Acceptor {
         match &self.transport {
             Transport::Plain => {
                 self.tasks.spawn(async move {
-                    abort
-                        .run_until_cancelled(hold(place, serve(stream, serving)))
-                        .await;
+                    abort.run_until_cancelled(hold(place, serve(stream, serving))).await;
                 });
             }
             Transport::Tls(config) => {

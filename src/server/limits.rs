@@ -104,14 +104,9 @@ mod tests {
 
     #[test]
     fn jitter_stays_within_its_bounds_and_differs() {
-        let draws: Vec<_> = (0..64)
-            .map(|_| jittered(Duration::from_secs(60), Duration::from_secs(30)))
-            .collect();
-        assert!(
-            draws
-                .iter()
-                .all(|d| (Duration::from_secs(60)..Duration::from_secs(90)).contains(d))
-        );
+        let draws: Vec<_> =
+            (0..64).map(|_| jittered(Duration::from_secs(60), Duration::from_secs(30))).collect();
+        assert!(draws.iter().all(|d| (Duration::from_secs(60)..Duration::from_secs(90)).contains(d)));
         assert!(draws.iter().any(|d| d != &draws[0]));
     }
 }

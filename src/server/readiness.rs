@@ -48,9 +48,7 @@ impl Readiness {
     /// Adds a part, or gives another handle to the one of that name.
     pub fn part(&self, name: &'static str) -> Part {
         let mut parts = self.shared.parts.write().unwrap_or_else(PoisonError::into_inner);
-        Part {
-            ready: Arc::clone(parts.entry(name).or_default()),
-        }
+        Part { ready: Arc::clone(parts.entry(name).or_default()) }
     }
 
     /// From now on not ready: the server is stopping.
@@ -64,11 +62,7 @@ impl Readiness {
             return vec!["draining"];
         }
         let parts = self.shared.parts.read().unwrap_or_else(PoisonError::into_inner);
-        parts
-            .iter()
-            .filter(|(_, ready)| !ready.load(Ordering::Acquire))
-            .map(|(name, _)| *name)
-            .collect()
+        parts.iter().filter(|(_, ready)| !ready.load(Ordering::Acquire)).map(|(name, _)| *name).collect()
     }
 }
 

@@ -120,10 +120,7 @@ impl<S> TimedStream<S> {
             return written;
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
-        ready!(
-            self.write_timer
-                .poll_until(context, since + self.limits.write_stall)
-        );
+        ready!(self.write_timer.poll_until(context, since + self.limits.write_stall));
         self.expired = Some(Expired::Write);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -199,9 +196,7 @@ struct LazyTimer(Option<Pin<Box<Sleep>>>);
 
 impl LazyTimer {
     fn poll_until(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let sleep = self
-            .0
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);
         }

@@ -26,10 +26,7 @@ pub struct Files {
 impl Files {
     /// Writes them.
     pub fn write(folder: &Path) -> Self {
-        let files = Self {
-            folder: folder.to_owned(),
-            authority: String::new(),
-        };
+        let files = Self { folder: folder.to_owned(), authority: String::new() };
         let authority = Authority::new("bench control plane");
         let leaf = authority.leaf(&["127.0.0.1", "localhost", "kubernetes.default.svc"]);
         let accounts = KeyPair::generate().expect("a key");
@@ -51,10 +48,7 @@ impl Files {
             }],
         });
         files.put("egress.yaml", &egress.to_string());
-        Self {
-            authority: authority.pem(),
-            ..files
-        }
+        Self { authority: authority.pem(), ..files }
     }
 
     /// Where the API server finds the cluster's network.
@@ -82,24 +76,15 @@ impl Files {
 
 /// The version that the binaries are of, such as `v1.37.1`.
 pub fn version() -> String {
-    let output = Command::new(assets::binary("kube-apiserver"))
-        .arg("--version")
-        .output()
-        .expect("kube-apiserver");
+    let output =
+        Command::new(assets::binary("kube-apiserver")).arg("--version").output().expect("kube-apiserver");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.trim()
-        .strip_prefix("Kubernetes ")
-        .expect("kube-apiserver --version")
-        .to_owned()
+    text.trim().strip_prefix("Kubernetes ").expect("kube-apiserver --version").to_owned()
 }
 
 /// The minor part of a version.
 pub fn minor(version: &str) -> u32 {
-    version
-        .split('.')
-        .nth(1)
-        .and_then(|minor| minor.parse().ok())
-        .expect("a version such as v1.37.1")
+    version.split('.').nth(1).and_then(|minor| minor.parse().ok()).expect("a version such as v1.37.1")
 }
 
 pub fn etcd(files: &Files, client: SocketAddr, peer: SocketAddr) -> Command {
@@ -123,11 +108,7 @@ pub fn api_server(files: &Files, etcd: SocketAddr, address: SocketAddr, version:
         .arg(format!("--bind-address={}", address.ip()))
         .arg(format!("--secure-port={}", address.port()))
         .arg(format!("--service-cluster-ip-range={SERVICE_RANGE}"))
-        .args([
-            "--authorization-mode=RBAC",
-            "--allow-privileged=true",
-            "--profiling=false",
-        ])
+        .args(["--authorization-mode=RBAC", "--allow-privileged=true", "--profiling=false"])
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         // No Service leads to this API server; the pods' way to it is the test's matter.
         .arg("--endpoint-reconciler-type=none")
@@ -153,11 +134,7 @@ pub fn controller_manager(files: &Files, kubeconfig: &Path) -> Command {
     command
         .arg(format!("--kubeconfig={}", kubeconfig.display()))
         .arg(files.flag("service-account-private-key-file", "accounts.key"))
-        .args([
-            "--leader-elect=false",
-            "--use-service-account-credentials=true",
-            "--profiling=false",
-        ])
+        .args(["--leader-elect=false", "--use-service-account-credentials=true", "--profiling=false"])
         // Serves nothing, so it needs no port.
         .arg("--secure-port=0")
         // Its default of 20 calls a second would be what a test with hundreds of namespaces waits for.

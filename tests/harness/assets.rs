@@ -8,10 +8,7 @@ use std::sync::OnceLock;
 /// be; what the builder says about it is seen on the terminal.
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    FOLDER
-        .get_or_init(find)
-        .as_ref()
-        .unwrap_or_else(|problem| panic!("{problem}"))
+    FOLDER.get_or_init(find).as_ref().unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 /// The path of one of them.
@@ -29,8 +26,5 @@ fn find() -> Result<PathBuf, String> {
         return Err("there is no control plane to test against; the builder said why above".to_owned());
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines()
-        .last()
-        .map(PathBuf::from)
-        .ok_or_else(|| format!("{} names no folder", builder.display()))
+    text.lines().last().map(PathBuf::from).ok_or_else(|| format!("{} names no folder", builder.display()))
 }

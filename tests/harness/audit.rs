@@ -60,13 +60,7 @@ impl Event {
 
     fn from_line(line: &str) -> Option<Self> {
         let event: Value = serde_json::from_str(line).ok()?;
-        let text = |path: &str| {
-            event
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let parsed = Self {
             user: text("/user/username"),
             verb: text("/verb"),
@@ -75,10 +69,7 @@ impl Event {
             subresource: text("/objectRef/subresource"),
             namespace: text("/objectRef/namespace"),
             name: text("/objectRef/name"),
-            code: event
-                .pointer("/responseStatus/code")
-                .and_then(Value::as_u64)
-                .unwrap_or_default(),
+            code: event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default(),
             uri: text("/requestURI"),
             user_agent: text("/userAgent"),
             annotations: event.get("annotations").cloned().unwrap_or_default(),
@@ -106,11 +97,7 @@ pub struct Audit {
 
 impl Audit {
     pub fn new(path: PathBuf, access: Access) -> Self {
-        Self {
-            path,
-            access,
-            seen: Mutex::default(),
-        }
+        Self { path, access, seen: Mutex::default() }
     }
 
     /// Waits until every call answered so far is in the log, and returns how many there are. Calls after this
@@ -128,14 +115,7 @@ impl Audit {
     /// The calls from a position on that answer to the filter.
     pub async fn since(&self, position: usize, filter: impl Fn(&Event) -> bool) -> Vec<Event> {
         self.flush().await;
-        self.read(|events| {
-            events
-                .iter()
-                .skip(position)
-                .filter(|event| filter(event))
-                .cloned()
-                .collect()
-        })
+        self.read(|events| events.iter().skip(position).filter(|event| filter(event)).cloned().collect())
     }
 
     /// A call of our own that is in the log says that those before it are.
@@ -147,17 +127,10 @@ impl Audit {
         let request = http::Request::get(&path).body(Vec::new()).expect("a request");
         // There is no such namespace: what counts is that it was asked for.
         let answer = client.request_text(request).await;
-        assert!(
-            matches!(answer, Err(kube::Error::Api(_))),
-            "the API server answers {path} with {answer:?}"
-        );
+        assert!(matches!(answer, Err(kube::Error::Api(_))), "the API server answers {path} with {answer:?}");
         let deadline = Instant::now() + FLUSH_LIMIT;
         while !self.read(|events| events.iter().rev().any(|event| event.uri == path)) {
-            assert!(
-                Instant::now() < deadline,
-                "the audit log {} does not show {path}",
-                self.path.display()
-            );
+            assert!(Instant::now() < deadline, "the audit log {} does not show {path}", self.path.display());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -166,17 +139,13 @@ impl Audit {
     fn read<T>(&self, look: impl FnOnce(&[Event]) -> T) -> T {
         let mut seen = self.seen.lock().expect("no reader panics");
         let mut file = File::open(&self.path).expect("the audit log");
-        file.seek(SeekFrom::Start(seen.offset))
-            .expect("a place in the log");
+        file.seek(SeekFrom::Start(seen.offset)).expect("a place in the log");
         let mut bytes = Vec::new();
         let length = file.read_to_end(&mut bytes).expect("the audit log");
         seen.offset += length as u64;
         let mut unread = std::mem::take(&mut seen.partial);
         unread.extend_from_slice(&bytes);
-        let complete = unread
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |end| end + 1);
+        let complete = unread.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         seen.partial = unread.split_off(complete);
         let lines = String::from_utf8_lossy(&unread);
         seen.events.extend(lines.lines().filter_map(Event::from_line));

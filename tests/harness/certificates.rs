@@ -25,9 +25,7 @@ impl Authority {
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
-        Self {
-            issuer: CertifiedIssuer::self_signed(parameters, key).expect("a certificate authority"),
-        }
+        Self { issuer: CertifiedIssuer::self_signed(parameters, key).expect("a certificate authority") }
     }
 
     /// Its certificate as PEM.
@@ -44,12 +42,7 @@ impl Authority {
         }
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().expect("a key");
-        let certificate = parameters
-            .signed_by(&key, &self.issuer)
-            .expect("a leaf certificate");
-        Leaf {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        }
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("a leaf certificate");
+        Leaf { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 }

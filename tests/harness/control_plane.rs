@@ -41,9 +41,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            controller_manager: true,
-        }
+        Self { controller_manager: true }
     }
 }
 
@@ -79,9 +77,8 @@ impl ControlPlane {
 
     /// A new one.
     pub async fn start(options: Options) -> Self {
-        let version = tokio::task::spawn_blocking(api_server::version)
-            .await
-            .expect("kube-apiserver --version");
+        let version =
+            tokio::task::spawn_blocking(api_server::version).await.expect("kube-apiserver --version");
         let mut problem = String::new();
         for _ in 0..ATTEMPTS {
             match Self::attempt(options, &version).await {
@@ -107,22 +104,13 @@ impl ControlPlane {
         let watchdog = Arc::new(Watchdog::start());
         let files = Files::write(watchdog.folder());
         let (etcd_address, address) = (ports::free(), ports::free());
-        let access = Access {
-            address,
-            authority: files.authority.as_str().into(),
-        };
+        let access = Access { address, authority: files.authority.as_str().into() };
         for user in User::ALL {
-            files.put(
-                &kubeconfig_name(user),
-                &access.kubeconfig(&user.token()).to_string(),
-            );
+            files.put(&kubeconfig_name(user), &access.kubeconfig(&user.token()).to_string());
         }
         let network = Network::start(&files.egress_socket(), access.clone());
-        let etcd = Process::start(
-            &watchdog,
-            "etcd",
-            &mut api_server::etcd(&files, etcd_address, ports::free()),
-        );
+        let etcd =
+            Process::start(&watchdog, "etcd", &mut api_server::etcd(&files, etcd_address, ports::free()));
         let mut command = api_server::api_server(&files, etcd_address, address, version);
         let api_server = Process::start(&watchdog, "kube-apiserver", &mut command);
         let mut started = Self {
@@ -171,11 +159,7 @@ impl ControlPlane {
     async fn api_server_still_runs(&self) -> Result<(), String> {
         let mut process = self.api_server.lock().await;
         let process = process.as_mut().ok_or("the API server was stopped")?;
-        if process.ended().is_some() {
-            Err(process.last_words())
-        } else {
-            Ok(())
-        }
+        if process.ended().is_some() { Err(process.last_words()) } else { Ok(()) }
     }
 
     /// Its temporary folder.
@@ -240,8 +224,7 @@ impl ControlPlane {
 
     /// `kubectl apply` of these documents as somebody else.
     pub async fn apply_as(&self, user: User, yaml: &str) -> Output {
-        self.kubectl_as(user, &["apply", "-f", &self.manifest(yaml)])
-            .await
+        self.kubectl_as(user, &["apply", "-f", &self.manifest(yaml)]).await
     }
 
     /// A file with these documents, for `-f`.
@@ -253,31 +236,14 @@ impl ControlPlane {
     pub async fn namespace(&self, prefix: &str) -> String {
         let name = unique(prefix);
         let client = self.client(User::Admin).await;
-        let metadata = ObjectMeta {
-            name: Some(name.clone()),
-            ..ObjectMeta::default()
-        };
-        let namespace = Namespace {
-            metadata,
-            ..Namespace::default()
-        };
+        let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        namespaces
-            .create(&PostParams::default(), &namespace)
-            .await
-            .expect("a new namespace");
+        namespaces.create(&PostParams::default(), &namespace).await.expect("a new namespace");
         let accounts: Api<ServiceAccount> = Api::namespaced(client, &name);
         let deadline = Instant::now() + ACCOUNT_LIMIT;
-        while accounts
-            .get_opt("default")
-            .await
-            .expect("the API server")
-            .is_none()
-        {
-            assert!(
-                Instant::now() < deadline,
-                "{name} has no ServiceAccount after {ACCOUNT_LIMIT:?}"
-            );
+        while accounts.get_opt("default").await.expect("the API server").is_none() {
+            assert!(Instant::now() < deadline, "{name} has no ServiceAccount after {ACCOUNT_LIMIT:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         name
@@ -309,13 +275,8 @@ impl ControlPlane {
         *self.api_server.lock().await = Some(process);
         let deadline = Instant::now() + START_LIMIT;
         while self.get("/readyz").await.is_err() {
-            self.api_server_still_runs()
-                .await
-                .unwrap_or_else(|problem| panic!("{problem}"));
-            assert!(
-                Instant::now() < deadline,
-                "the API server is not ready again after {START_LIMIT:?}"
-            );
+            self.api_server_still_runs().await.unwrap_or_else(|problem| panic!("{problem}"));
+            assert!(Instant::now() < deadline, "the API server is not ready again after {START_LIMIT:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -38,26 +38,17 @@ impl DummyWebhook {
         let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).expect("PEM");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = versions
-            .expect("TLS 1.3")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key);
+        let config =
+            versions.expect("TLS 1.3").with_no_client_auth().with_single_cert(vec![certificate], key);
         let acceptor = TlsAcceptor::from(Arc::new(config.expect("a pair that matches")));
-        let listener = background::spawn(TcpListener::bind(ports::free()))
-            .await
-            .expect("no panic");
+        let listener = background::spawn(TcpListener::bind(ports::free())).await.expect("no panic");
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let calls = Arc::new(AtomicUsize::new(0));
         let (counted, name) = (Arc::clone(&calls), name.to_owned());
         background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                background::spawn(serve(
-                    acceptor.clone(),
-                    stream,
-                    name.clone(),
-                    Arc::clone(&counted),
-                ));
+                background::spawn(serve(acceptor.clone(), stream, name.clone(), Arc::clone(&counted)));
             }
         });
         Self { address, calls }
@@ -78,11 +69,7 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, name: String, calls: Ar
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
-    assert_eq!(
-        stream.get_ref().1.server_name(),
-        Some(name.as_str()),
-        "the name in the TLS handshake"
-    );
+    assert_eq!(stream.get_ref().1.server_name(), Some(name.as_str()), "the name in the TLS handshake");
     let service = service_fn(move |request: Request<Incoming>| {
         let calls = Arc::clone(&calls);
         async move {

@@ -23,10 +23,7 @@ pub const NAMESPACE: &str = "regcred-system";
 pub const SERVICE_ACCOUNT: &str = "regcred";
 const NAME: &str = "regcred";
 /// The names that the API server may call it by.
-const TLS_NAMES: [&str; 2] = [
-    "regcred.regcred-system.svc",
-    "regcred.regcred-system.svc.cluster.local",
-];
+const TLS_NAMES: [&str; 2] = ["regcred.regcred-system.svc", "regcred.regcred-system.svc.cluster.local"];
 /// The API server asks a new webhook about a second after its registration.
 const REGISTERED_LIMIT: Duration = Duration::from_secs(60);
 /// A terminating pod is still connected to for as long as its end takes to reach every API server: the time for
@@ -68,22 +65,13 @@ impl Installation {
         let authority = Authority::new("regcred bench");
         let leaf = authority.leaf(&TLS_NAMES);
         let overlay = write_overlay(&control_plane, &authority, &leaf).await;
-        control_plane
-            .kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")])
-            .await
-            .succeeded();
-        let wait = [
-            "wait",
-            "--for=condition=Established",
-            "crd/registrycredentials.regcred.dev",
-            "--timeout=60s",
-        ];
+        control_plane.kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")]).await.succeeded();
+        let wait =
+            ["wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev", "--timeout=60s"];
         control_plane.kubectl(&wait).await.succeeded();
         let get = ["get", "deployment", NAME, "--namespace", NAMESPACE, "-o", "json"];
         let deployment = control_plane.kubectl(&get).await.json();
-        let count = deployment["spec"]["replicas"]
-            .as_u64()
-            .expect("the Deployment says how many");
+        let count = deployment["spec"]["replicas"].as_u64().expect("the Deployment says how many");
         let installation = Self {
             replicas: Mutex::default(),
             started: AtomicUsize::new(0),
@@ -133,10 +121,7 @@ impl Installation {
         let replica = Replica::start(&self.control_plane, &name, &self.deployment, &self.leaf, &more).await;
         replica.ready().await;
         let replica = Arc::new(replica);
-        self.replicas
-            .lock()
-            .expect("no holder panics")
-            .push(Arc::clone(&replica));
+        self.replicas.lock().expect("no holder panics").push(Arc::clone(&replica));
         self.publish();
         replica
     }
@@ -145,18 +130,10 @@ impl Installation {
     pub async fn remove_replica(&self, replica: &Arc<Replica>) {
         replica.terminate();
         tokio::time::sleep(ENDPOINT_LAG).await;
-        self.replicas
-            .lock()
-            .expect("no holder panics")
-            .retain(|one| !Arc::ptr_eq(one, replica));
+        self.replicas.lock().expect("no holder panics").retain(|one| !Arc::ptr_eq(one, replica));
         self.publish();
         let status = replica.wait(END_LIMIT).await;
-        assert!(
-            status.success(),
-            "{} ended with {status}: {}",
-            replica.name(),
-            replica.log()
-        );
+        assert!(status.success(), "{} ended with {status}: {}", replica.name(), replica.log());
     }
 
     /// Replaces every server by a new one, as the Deployment's rolling update does (one more at a time, never
@@ -170,12 +147,8 @@ impl Installation {
 
     /// Puts the servers there are behind the Service.
     pub fn publish(&self) {
-        self.service.set_backends(
-            self.replicas()
-                .iter()
-                .map(|replica| Arc::clone(replica.backend()))
-                .collect(),
-        );
+        self.service
+            .set_backends(self.replicas().iter().map(|replica| Arc::clone(replica.backend())).collect());
     }
 
     /// Waits until the API server asks the webhook about pods.
@@ -184,24 +157,13 @@ impl Installation {
         let pods: Api<Pod> = Api::namespaced(self.control_plane.client(User::Admin).await, &namespace);
         let pod: Pod =
             serde_json::from_value(credentials::pod(&namespace, "probe", &["probe"])).expect("a pod");
-        let asked = || {
-            self.replicas()
-                .iter()
-                .map(|replica| replica.backend().connections())
-                .sum::<usize>()
-                > 0
-        };
-        let dry_run = PostParams {
-            dry_run: true,
-            field_manager: None,
-        };
+        let asked =
+            || self.replicas().iter().map(|replica| replica.backend().connections()).sum::<usize>() > 0;
+        let dry_run = PostParams { dry_run: true, field_manager: None };
         let deadline = Instant::now() + REGISTERED_LIMIT;
         while !asked() {
             pods.create(&dry_run, &pod).await.expect("a pod in a dry run");
-            assert!(
-                Instant::now() < deadline,
-                "the API server asks nobody after {REGISTERED_LIMIT:?}"
-            );
+            assert!(Instant::now() < deadline, "the API server asks nobody after {REGISTERED_LIMIT:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -221,20 +183,11 @@ async fn write_overlay(control_plane: &ControlPlane, authority: &Authority, leaf
         "data": {"tls.crt": encode(&leaf.certificate), "tls.key": encode(&leaf.key)},
     });
     std::fs::write(overlay.join("tls.yaml"), secret.to_string()).expect("a file");
-    let rendered = control_plane
-        .kubectl(&["kustomize", base.to_str().expect("UTF-8")])
-        .await
-        .succeeded();
+    let rendered = control_plane.kubectl(&["kustomize", base.to_str().expect("UTF-8")]).await.succeeded();
     let objects: Vec<Value> = serde_saphyr::from_multiple(&rendered).expect("the YAML that kustomize prints");
-    let patches: Vec<Value> = objects
-        .iter()
-        .filter_map(|object| patch(object, &encode(&authority.pem())))
-        .collect();
-    assert!(
-        !patches.is_empty(),
-        "no webhook configuration in {}",
-        base.display()
-    );
+    let patches: Vec<Value> =
+        objects.iter().filter_map(|object| patch(object, &encode(&authority.pem()))).collect();
+    assert!(!patches.is_empty(), "no webhook configuration in {}", base.display());
     let kustomization = json!({
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",

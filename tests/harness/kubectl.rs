@@ -28,11 +28,7 @@ impl Output {
     /// What it complained about; fails the test when it succeeded.
     #[track_caller]
     pub fn failed(self) -> String {
-        assert_ne!(
-            self.code, 0,
-            "kubectl succeeded, which it should not: {}",
-            self.stdout
-        );
+        assert_ne!(self.code, 0, "kubectl succeeded, which it should not: {}", self.stdout);
         self.stderr
     }
 
@@ -47,15 +43,10 @@ impl Output {
 pub async fn run(watchdog: &Arc<Watchdog>, kubeconfig: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(assets::binary("kubectl"));
     // Its home holds its cache of what the API server offers, by address: never that of another control plane.
-    command
-        .env("HOME", watchdog.folder())
-        .env("KUBECONFIG", kubeconfig)
-        .env_remove("KUBECTL_KUBERC");
+    command.env("HOME", watchdog.folder()).env("KUBECONFIG", kubeconfig).env_remove("KUBECTL_KUBERC");
     command.args(arguments);
     let watchdog = Arc::clone(watchdog);
-    let output = tokio::task::spawn_blocking(move || watchdog.output(&mut command))
-        .await
-        .expect("no panic");
+    let output = tokio::task::spawn_blocking(move || watchdog.output(&mut command)).await.expect("no panic");
     let output = output.expect("kubectl runs");
     Output {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

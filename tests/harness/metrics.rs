@@ -27,10 +27,8 @@ impl Metrics {
     }
 
     fn samples(&self, name: &str, labels: &[(&str, &str)]) -> Vec<f64> {
-        let wanted: Vec<String> = labels
-            .iter()
-            .map(|(label, value)| format!("{label}=\"{value}\""))
-            .collect();
+        let wanted: Vec<String> =
+            labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         let sample = |line: &str| {
             let rest = line.strip_prefix(name)?;
             let (labels, value) = match rest.strip_prefix('{') {
@@ -39,8 +37,7 @@ impl Metrics {
             };
             let given: Vec<&str> = split_labels(labels);
             let all = wanted.iter().all(|label| given.contains(&label.as_str()));
-            all.then(|| value.split_whitespace().next()?.parse().ok())
-                .flatten()
+            all.then(|| value.split_whitespace().next()?.parse().ok()).flatten()
         };
         self.text.lines().filter_map(sample).collect()
     }

@@ -2,14 +2,7 @@
 //! under test as its Deployment would run it, and Kubernetes' own code as the judge.
 //!
 //! Each test binary says `mod harness;` and uses a part of it.
-#![allow(
-    dead_code,
-    unused_imports,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic
-)]
+#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::indexing_slicing, clippy::missing_panics_doc)]
 
 pub mod access;

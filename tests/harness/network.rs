@@ -42,10 +42,7 @@ pub enum Mode {
     /// Nothing arrives and nobody says so, until the mode changes.
     BlackHole,
     /// Each direction takes this much longer.
-    Slow {
-        to_server: Duration,
-        to_client: Duration,
-    },
+    Slow { to_server: Duration, to_client: Duration },
 }
 
 /// One server behind a Service.
@@ -61,12 +58,7 @@ impl Backend {
     /// The server at this address, with nothing in the way.
     pub fn new(address: SocketAddr) -> Arc<Self> {
         let (mode, cuts) = (watch::Sender::new(Mode::Open), watch::Sender::new(0));
-        Arc::new(Self {
-            address,
-            mode,
-            cuts,
-            made: AtomicUsize::new(0),
-        })
+        Arc::new(Self { address, mode, cuts, made: AtomicUsize::new(0) })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -132,14 +124,9 @@ impl Network {
     /// Listens at the socket that the API server's egress configuration names.
     pub fn start(socket: &Path, access: Access) -> Self {
         let listener = std::os::unix::net::UnixListener::bind(socket).expect("the egress socket");
-        listener
-            .set_nonblocking(true)
-            .expect("a socket that does not block");
-        let inner = Arc::new(Inner {
-            services: Mutex::default(),
-            lookup: tokio::sync::Mutex::default(),
-            access,
-        });
+        listener.set_nonblocking(true).expect("a socket that does not block");
+        let inner =
+            Arc::new(Inner { services: Mutex::default(), lookup: tokio::sync::Mutex::default(), access });
         let network = Arc::downgrade(&inner);
         background::spawn(async move {
             let listener = UnixListener::from_std(listener).expect("a socket");
@@ -158,14 +145,7 @@ impl Network {
     /// API server connects to it.
     pub fn service(&self, namespace: &str, name: &str, port: u16) -> Arc<Service> {
         let key = ((namespace.to_owned(), name.to_owned()), port);
-        Arc::clone(
-            self.inner
-                .services
-                .lock()
-                .expect("no holder panics")
-                .entry(key)
-                .or_default(),
-        )
+        Arc::clone(self.inner.services.lock().expect("no holder panics").entry(key).or_default())
     }
 }
 
@@ -182,10 +162,7 @@ impl Inner {
         let mut cuts = backend.cuts.subscribe();
         cuts.mark_unchanged();
         let open = async {
-            let arrived = *mode
-                .wait_for(|mode| *mode != Mode::BlackHole)
-                .await
-                .map_err(io::Error::other)?;
+            let arrived = *mode.wait_for(|mode| *mode != Mode::BlackHole).await.map_err(io::Error::other)?;
             match arrived {
                 Mode::Refused => Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
                 Mode::Slow { to_server, to_client } => {
@@ -217,12 +194,7 @@ impl Inner {
             Some((name, namespace)) => (namespace.to_owned(), name.to_owned()),
             None => self.service_at(host).await?,
         };
-        let service = self
-            .services
-            .lock()
-            .expect("no holder panics")
-            .get(&(name, port))
-            .cloned();
+        let service = self.services.lock().expect("no holder panics").get(&(name, port)).cloned();
         service?.pick()
     }
 
@@ -268,8 +240,6 @@ async fn read_connect(stream: &mut UnixStream) -> io::Result<Option<(String, Vec
     };
     let rest = head.split_off(end);
     let text = String::from_utf8_lossy(&head).into_owned();
-    let target = text
-        .strip_prefix("CONNECT ")
-        .and_then(|line| line.split(' ').next());
+    let target = text.strip_prefix("CONNECT ").and_then(|line| line.split(' ').next());
     Ok(target.map(|target| (target.to_owned(), rest)))
 }

@@ -21,10 +21,7 @@ pub enum Question {
     /// What the kubelet makes of an image reference.
     Image(String),
     /// What a JSON patch makes of an object, as the API server applies it.
-    Patch {
-        object: serde_json::Value,
-        patch: serde_json::Value,
-    },
+    Patch { object: serde_json::Value, patch: serde_json::Value },
 }
 
 /// A Secret as the kubelet sees it: its type and its data in base64.
@@ -59,18 +56,11 @@ impl Oracle {
     /// Starts it.
     pub fn start() -> Self {
         let mut command = Command::new(assets::binary("oracle"));
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the oracle starts");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the oracle starts");
         let questions = BufWriter::new(child.stdin.take().expect("piped"));
         let answers = BufReader::new(child.stdout.take().expect("piped"));
-        Self {
-            child,
-            questions,
-            answers,
-        }
+        Self { child, questions, answers }
     }
 
     /// One question, one answer.
@@ -87,11 +77,7 @@ impl Oracle {
     {
         let questions = questions.into_iter();
         let count = questions.len();
-        let Self {
-            questions: input,
-            answers: output,
-            ..
-        } = self;
+        let Self { questions: input, answers: output, .. } = self;
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for question in questions {

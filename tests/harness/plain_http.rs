@@ -15,9 +15,7 @@ pub async fn get(address: SocketAddr, path: &str) -> Result<(StatusCode, String)
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request = Request::get(path)
-        .header("host", address.to_string())
-        .body(Empty::<Bytes>::new())?;
+    let request = Request::get(path).header("host", address.to_string()).body(Empty::<Bytes>::new())?;
     let answer = sender.send_request(request).await?;
     let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();

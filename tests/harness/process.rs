@@ -24,29 +24,17 @@ impl Process {
     /// again goes on in the same file).
     pub fn start(watchdog: &Watchdog, name: &str, command: &mut Command) -> Self {
         let log = watchdog.folder().join(format!("{name}.log"));
-        let output = File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .expect("a log file");
-        command
-            .stdout(output.try_clone().expect("a second handle"))
-            .stderr(output);
+        let output = File::options().create(true).append(true).open(&log).expect("a log file");
+        command.stdout(output.try_clone().expect("a second handle")).stderr(output);
         let child = watchdog
             .spawn(command)
             .unwrap_or_else(|error| panic!("{} does not start: {error}", command.get_program().display()));
-        Self {
-            name: name.to_owned(),
-            child,
-            log,
-        }
+        Self { name: name.to_owned(), child, log }
     }
 
     /// What it has said so far.
     pub fn log(&self) -> String {
-        std::fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     /// The file that its output goes to.

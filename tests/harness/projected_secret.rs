@@ -18,10 +18,7 @@ impl ProjectedSecret {
     /// Mounts it.
     pub fn mount(folder: PathBuf, leaf: &Leaf) -> Self {
         fs::create_dir_all(&folder).expect("a folder");
-        let mounted = Self {
-            folder,
-            revision: AtomicUsize::new(0),
-        };
+        let mounted = Self { folder, revision: AtomicUsize::new(0) };
         mounted.update(leaf);
         for name in ["tls.crt", "tls.key"] {
             symlink(Path::new("..data").join(name), mounted.folder.join(name)).expect("a link");

@@ -73,9 +73,7 @@ impl Proxy {
     pub async fn start(access: &Access) -> Self {
         let listener = loop {
             // Bound on the runtime that it is used on; tried again when somebody else took the port.
-            let bound = background::spawn(TcpListener::bind(ports::free()))
-                .await
-                .expect("no panic");
+            let bound = background::spawn(TcpListener::bind(ports::free())).await.expect("no panic");
             if let Ok(listener) = bound {
                 break listener;
             }
@@ -141,15 +139,8 @@ impl Upstream {
         roots.add(authority).expect("a certificate authority");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = versions
-            .expect("TLS 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self {
-            address: access.address,
-            connector: Arc::new(config).into(),
-            delay,
-        }
+        let config = versions.expect("TLS 1.3").with_root_certificates(roots).with_no_client_auth();
+        Self { address: access.address, connector: Arc::new(config).into(), delay }
     }
 
     /// One connection of the server under test, with one to the API server behind it.
@@ -161,9 +152,8 @@ impl Upstream {
             Ok::<_, std::convert::Infallible>(answer.unwrap_or_else(|problem| bad_gateway(&problem)))
         });
         // It ends when either side ends it; there is nobody to tell.
-        let _ = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let _ =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
     async fn forward(
@@ -171,14 +161,11 @@ impl Upstream {
         connection: &mut Option<SendRequest<Incoming>>,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
-        let watch = request.uri().query().is_some_and(|query| {
-            query
-                .split('&')
-                .any(|pair| pair == "watch=true" || pair == "watch=1")
-        });
-        request
-            .headers_mut()
-            .insert(HOST, HeaderValue::from_str(&self.address.to_string())?);
+        let watch = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1"));
+        request.headers_mut().insert(HOST, HeaderValue::from_str(&self.address.to_string())?);
         let usable = match connection {
             Some(sender) => sender.ready().await.is_ok(),
             None => false,
@@ -197,10 +184,7 @@ impl Upstream {
         let events = stream::unfold(released, |mut released: mpsc::Receiver<Event>| async {
             released.recv().await.map(|event| (event, released))
         });
-        Ok(Response::from_parts(
-            head,
-            BodyExt::boxed(StreamBody::new(events)),
-        ))
+        Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(events))))
     }
 
     async fn connect(&self) -> Result<SendRequest<Incoming>, Problem> {
@@ -215,9 +199,8 @@ impl Upstream {
 }
 
 fn bad_gateway(problem: &Problem) -> Response<Body> {
-    let body = Full::from(format!("the proxy of the bench: {problem}"))
-        .map_err(|never| match never {})
-        .boxed();
+    let body =
+        Full::from(format!("the proxy of the bench: {problem}")).map_err(|never| match never {}).boxed();
     let mut answer = Response::new(body);
     *answer.status_mut() = StatusCode::BAD_GATEWAY;
     answer

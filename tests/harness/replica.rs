@@ -59,32 +59,16 @@ impl Replica {
         for _ in 0..ATTEMPTS {
             let (webhook, admin) = (ports::free(), ports::free());
             let mut command = Command::new(env!("CARGO_BIN_EXE_regcred"));
-            command
-                .args(arguments(container, webhook, admin, tls.folder()))
-                .args(more);
+            command.args(arguments(container, webhook, admin, tls.folder())).args(more);
             // Like a container's: only what the Deployment sets. KUBECONFIG stands for the mounted token.
-            command
-                .env_clear()
-                .envs(variables(container, name))
-                .env("KUBECONFIG", &kubeconfig);
+            command.env_clear().envs(variables(container, name)).env("KUBECONFIG", &kubeconfig);
             let mut process = Process::start(control_plane.watchdog(), name, &mut command);
             if Self::listens(&mut process, admin).await {
                 let (process, backend) = (Mutex::new(process), Backend::new(webhook));
-                return Self {
-                    name: name.to_owned(),
-                    process,
-                    webhook,
-                    admin,
-                    backend,
-                    proxy,
-                    tls,
-                };
+                return Self { name: name.to_owned(), process, webhook, admin, backend, proxy, tls };
             }
             let problem = process.last_words();
-            assert!(
-                problem.to_lowercase().contains("address already in use"),
-                "{name} ended: {problem}"
-            );
+            assert!(problem.to_lowercase().contains("address already in use"), "{name} ended: {problem}");
         }
         panic!("{name} found no free port in {ATTEMPTS} attempts");
     }
@@ -96,11 +80,7 @@ impl Replica {
             if process.ended().is_some() {
                 return false;
             }
-            assert!(
-                Instant::now() < deadline,
-                "no answer from /livez: {}",
-                process.last_words()
-            );
+            assert!(Instant::now() < deadline, "no answer from /livez: {}", process.last_words());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         true
@@ -181,10 +161,7 @@ impl Replica {
 
     /// Tells it to end, as the kubelet does.
     pub fn terminate(&self) {
-        self.process
-            .lock()
-            .expect("no holder panics")
-            .signal(Signal::TERM);
+        self.process.lock().expect("no holder panics").signal(Signal::TERM);
     }
 
     /// Ends it without a word.
@@ -239,10 +216,7 @@ fn variables(container: &Value, name: &str) -> Vec<(String, String)> {
             Some(other) => panic!("the bench has no value for the field {other}"),
             None => text("/value").unwrap_or_default(),
         };
-        (
-            text("/name").expect("a variable has a name").to_owned(),
-            value.to_owned(),
-        )
+        (text("/name").expect("a variable has a name").to_owned(), value.to_owned())
     };
     given.iter().map(variable).collect()
 }

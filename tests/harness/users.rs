@@ -17,13 +17,8 @@ pub enum User {
 
 impl User {
     /// Every one of them.
-    pub const ALL: [Self; 5] = [
-        Self::Admin,
-        Self::Developer,
-        Self::Author,
-        Self::Stranger,
-        Self::ControllerManager,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Admin, Self::Developer, Self::Author, Self::Stranger, Self::ControllerManager];
 
     /// The name that the API server, its audit log and admission reviews know them by.
     pub const fn name(self) -> &'static str {

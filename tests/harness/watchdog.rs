@@ -21,11 +21,8 @@ pub struct Watchdog {
 impl Watchdog {
     /// A temporary folder and an empty process group under a watchdog of their own.
     pub fn start() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("regcred-test-")
-            .tempdir()
-            .expect("a temporary folder")
-            .keep();
+        let folder =
+            tempfile::Builder::new().prefix("regcred-test-").tempdir().expect("a temporary folder").keep();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/harness/watchdog.py");
         let mut command = Command::new("python3");
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -34,24 +31,14 @@ impl Watchdog {
         if std::env::var_os(KEEP_VARIABLE).is_none() {
             command.arg(&folder);
         }
-        let mut child = command
-            .spawn()
-            .expect("python3, which runs the watchdog of the tests' processes");
+        let mut child = command.spawn().expect("python3, which runs the watchdog of the tests' processes");
         let pipe = child.stdin.take();
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped"))
             .read_line(&mut line)
             .expect("the watchdog's group");
-        let group = line
-            .trim()
-            .parse()
-            .expect("the watchdog prints its process group");
-        Self {
-            folder,
-            group,
-            child,
-            pipe,
-        }
+        let group = line.trim().parse().expect("the watchdog prints its process group");
+        Self { folder, group, child, pipe }
     }
 
     /// The folder that goes with it.
@@ -66,8 +53,7 @@ impl Watchdog {
 
     /// Runs a command in the group to its end and returns what it printed.
     pub fn output(&self, command: &mut Command) -> std::io::Result<Output> {
-        self.spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?
-            .wait_with_output()
+        self.spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
     }
 }
 

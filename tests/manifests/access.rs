@@ -24,10 +24,7 @@ fn the_roles_hold_no_wildcard_change_nothing_and_are_aggregated_nowhere() {
             for verb in rule["verbs"].as_array().unwrap() {
                 let verb = verb.as_str().unwrap();
                 let adds = verb == "create" && rule["resources"] == json!(["secrets"]);
-                assert!(
-                    adds || ["get", "list", "watch"].contains(&verb),
-                    "{verb} in {rule}"
-                );
+                assert!(adds || ["get", "list", "watch"].contains(&verb), "{verb} in {rule}");
             }
         }
     }
@@ -64,15 +61,9 @@ fn who_writes_a_credential_must_be_able_to_read_its_secret() {
 #[test]
 fn our_own_calls_do_not_queue_behind_those_that_wait_for_them() {
     let specification = &only("FlowSchema")["spec"];
-    assert_eq!(
-        specification["priorityLevelConfiguration"]["name"],
-        "workload-high"
-    );
+    assert_eq!(specification["priorityLevelConfiguration"]["name"], "workload-high");
     // The schema `service-accounts` has 9000; the smaller number is matched first.
     assert!(specification["matchingPrecedence"].as_u64().unwrap() < 9000);
     let account = json!({"name": "regcred", "namespace": "regcred-system"});
-    assert_eq!(
-        specification["rules"][0]["subjects"][0]["serviceAccount"],
-        account
-    );
+    assert_eq!(specification["rules"][0]["subjects"][0]["serviceAccount"], account);
 }

@@ -18,10 +18,7 @@ pub(crate) fn documents(file: &str) -> Vec<Value> {
 pub(crate) fn listed() -> Vec<String> {
     let kustomization = documents("kustomization.yaml");
     let resources = kustomization[0]["resources"].as_array().unwrap();
-    resources
-        .iter()
-        .map(|resource| resource.as_str().unwrap().to_owned())
-        .collect()
+    resources.iter().map(|resource| resource.as_str().unwrap().to_owned()).collect()
 }
 
 /// Every object that the base installs.
@@ -30,10 +27,7 @@ pub(crate) fn objects() -> Vec<Value> {
 }
 
 pub(crate) fn of_kind(kind: &str) -> Vec<Value> {
-    objects()
-        .into_iter()
-        .filter(|object| object["kind"] == kind)
-        .collect()
+    objects().into_iter().filter(|object| object["kind"] == kind).collect()
 }
 
 pub(crate) fn only(kind: &str) -> Value {
@@ -63,9 +57,7 @@ pub(crate) fn argument(flag: &str) -> Option<String> {
     let container = container();
     let arguments = container["args"].as_array().unwrap();
     let prefix = format!("{flag}=");
-    arguments
-        .iter()
-        .find_map(|argument| argument.as_str()?.strip_prefix(&prefix).map(str::to_owned))
+    arguments.iter().find_map(|argument| argument.as_str()?.strip_prefix(&prefix).map(str::to_owned))
 }
 
 /// The webhook entries of both configurations.
@@ -77,8 +69,5 @@ pub(crate) fn webhooks() -> Vec<Value> {
 }
 
 pub(crate) fn webhook(name: &str) -> Value {
-    webhooks()
-        .into_iter()
-        .find(|webhook| webhook["name"] == name)
-        .unwrap()
+    webhooks().into_iter().find(|webhook| webhook["name"] == name).unwrap()
 }

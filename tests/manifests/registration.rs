@@ -7,13 +7,7 @@ use crate::base::{webhook, webhooks};
 #[test]
 fn each_webhook_looks_at_its_one_resource_and_operation() {
     let expected = [
-        (
-            "inject-pull-secrets.regcred.dev",
-            "/mutate/pods",
-            "pods",
-            "CREATE",
-            "NoneOnDryRun",
-        ),
+        ("inject-pull-secrets.regcred.dev", "/mutate/pods", "pods", "CREATE", "NoneOnDryRun"),
         (
             "ephemeral-containers.regcred.dev",
             "/validate/ephemeral-containers",
@@ -33,10 +27,7 @@ fn each_webhook_looks_at_its_one_resource_and_operation() {
         assert_eq!(webhook["clientConfig"]["service"]["path"], path);
         assert_eq!(webhook["sideEffects"], side_effects);
     }
-    assert_eq!(
-        webhook("inject-pull-secrets.regcred.dev")["reinvocationPolicy"],
-        "IfNeeded"
-    );
+    assert_eq!(webhook("inject-pull-secrets.regcred.dev")["reinvocationPolicy"], "IfNeeded");
 }
 
 #[test]
@@ -61,9 +52,6 @@ fn no_webhook_sees_the_systems_namespaces_our_own_or_what_opted_out() {
         });
         let namespaces = json!({"matchExpressions": [excluded, opted_out]});
         assert_eq!(webhook["namespaceSelector"], namespaces, "{}", webhook["name"]);
-        assert_eq!(
-            webhook["objectSelector"],
-            json!({"matchExpressions": [opted_out]})
-        );
+        assert_eq!(webhook["objectSelector"], json!({"matchExpressions": [opted_out]}));
     }
 }

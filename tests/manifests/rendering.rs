@@ -29,24 +29,12 @@ fn every_namespaced_object_is_in_our_namespace_and_every_name_is_the_documented_
     let expected = [
         ("Namespace", "regcred-system", false),
         ("ResourceQuota", "regcred-critical-pods", true),
-        (
-            "CustomResourceDefinition",
-            "registrycredentials.regcred.dev",
-            false,
-        ),
+        ("CustomResourceDefinition", "registrycredentials.regcred.dev", false),
         ("ServiceAccount", "regcred", true),
         ("ClusterRole", "regcred", false),
         ("ClusterRoleBinding", "regcred", false),
-        (
-            "ValidatingAdmissionPolicy",
-            "registrycredentials.regcred.dev",
-            false,
-        ),
-        (
-            "ValidatingAdmissionPolicyBinding",
-            "registrycredentials.regcred.dev",
-            false,
-        ),
+        ("ValidatingAdmissionPolicy", "registrycredentials.regcred.dev", false),
+        ("ValidatingAdmissionPolicyBinding", "registrycredentials.regcred.dev", false),
         ("FlowSchema", "regcred", false),
         ("NetworkPolicy", "regcred", true),
         ("Service", "regcred", true),
@@ -59,11 +47,7 @@ fn every_namespaced_object_is_in_our_namespace_and_every_name_is_the_documented_
     for (kind, name, namespaced) in expected {
         let object = only(kind);
         assert_eq!(object["metadata"]["name"], name, "{kind}");
-        let namespace = if namespaced {
-            json!("regcred-system")
-        } else {
-            Value::Null
-        };
+        let namespace = if namespaced { json!("regcred-system") } else { Value::Null };
         assert_eq!(object["metadata"]["namespace"], namespace, "{kind}");
     }
 }
@@ -80,16 +64,8 @@ fn kubectl() -> Option<PathBuf> {
 }
 
 fn rendered(folder: &Path) -> Option<String> {
-    let output = Command::new(kubectl()?)
-        .arg("kustomize")
-        .arg(folder)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(kubectl()?).arg("kustomize").arg(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
@@ -117,15 +93,7 @@ fn kustomize_renders_the_base_and_a_certificate_overlay_over_it() {
     assert_eq!(overlay.matches("image: localhost:5000/regcred:test\n").count(), 1);
     assert_eq!(overlay.matches("name: regcred-tls\n").count(), 1);
     // The patch adds to the entries, it does not add entries.
-    for text in [
-        "failurePolicy: Ignore",
-        "path: /mutate/pods",
-        "path: /validate/ephemeral-containers",
-    ] {
-        assert_eq!(
-            overlay.matches(text).count(),
-            base.matches(text).count(),
-            "{text}"
-        );
+    for text in ["failurePolicy: Ignore", "path: /mutate/pods", "path: /validate/ephemeral-containers"] {
+        assert_eq!(overlay.matches(text).count(), base.matches(text).count(), "{text}");
     }
 }

@@ -66,16 +66,10 @@ fn every_selector_selects_the_deployments_pods() {
 #[test]
 fn probes_ask_the_admin_port_and_only_readiness_may_depend_on_anything() {
     let container = container();
-    for (probe, path) in [
-        ("startupProbe", "/livez"),
-        ("livenessProbe", "/livez"),
-        ("readinessProbe", "/readyz"),
-    ] {
-        assert_eq!(
-            container[probe]["httpGet"],
-            json!({"path": path, "port": "admin"}),
-            "{probe}"
-        );
+    for (probe, path) in
+        [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]
+    {
+        assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "admin"}), "{probe}");
     }
 }
 
@@ -103,16 +97,9 @@ fn the_certificate_is_mounted_as_a_whole_folder_where_the_server_looks() {
     let container = container();
     let mounts = container["volumeMounts"].as_array().unwrap();
     assert_eq!(mounts.len(), 1);
-    assert_eq!(
-        mounts[0]["mountPath"].as_str().unwrap(),
-        argument("--tls-directory").unwrap()
-    );
+    assert_eq!(mounts[0]["mountPath"].as_str().unwrap(), argument("--tls-directory").unwrap());
     for field in ["subPath", "subPathExpr"] {
-        assert_eq!(
-            mounts[0][field],
-            Value::Null,
-            "{field} would keep a renewed certificate out"
-        );
+        assert_eq!(mounts[0][field], Value::Null, "{field} would keep a renewed certificate out");
     }
     let pod = pod();
     let volume = &pod["volumes"][0];
