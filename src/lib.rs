@@ -1,8 +1,10 @@
 //! regcred: a Kubernetes admission webhook that makes private registry credentials simply be there.
 
+pub mod admission;
 pub mod api;
 pub mod certificates;
 pub mod cluster;
+pub mod controller;
 pub mod duration;
 pub mod model;
 pub mod policy;

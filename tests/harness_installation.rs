@@ -5,7 +5,6 @@
 mod harness;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use harness::network::Mode;
 use harness::{Installation, User, credentials};
@@ -19,9 +18,7 @@ const QUICK_END: &[&str] = &["--drain-pause=2s"];
 
 #[tokio::test]
 async fn reviews_reach_the_replicas_and_no_pod_fails_while_they_are_replaced() {
-    let begin = Instant::now();
     let installation = Installation::start(QUICK_END).await;
-    println!("installed in {:.1} s", begin.elapsed().as_secs_f64());
     let control_plane = installation.control_plane();
     let namespace = control_plane.namespace("replaced").await;
     let before = fail_open(&installation).await;

@@ -81,6 +81,8 @@ pub enum Obstacle {
     Foreign,
     /// The API server refused or did not answer in time. It may pass.
     Passing(Arc<str>),
+    /// The namespace is gone or going; nothing can be created in it, the pod neither.
+    NamespaceGone,
     /// The API server will never accept such an object.
     Lasting(Arc<str>),
 }

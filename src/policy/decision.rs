@@ -56,6 +56,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Injected,
+        Self::NothingToAdd,
+        Self::NoCredential,
+        Self::NotInjected,
+        Self::OptedOut,
+        Self::MirrorPod,
+        Self::SystemNamespace,
+        Self::Unreadable,
+        Self::NoRule,
+    ];
+
     /// The word in metrics, logs and audit annotations.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -175,6 +175,7 @@ impl<'a> Injection<'a> {
                 name,
                 &format!("pull Secret {name} not added: {place} exists and is not regcred's; delete it or set copyName"),
             ),
+            Standing::Blocked(Obstacle::NamespaceGone) => {}
             Standing::Blocked(Obstacle::Lasting(reason)) => {
                 self.leave_out(name, &format!("pull Secret {name} not added: it cannot be created: {reason}"));
             }

@@ -11,6 +11,9 @@ mod offers;
 mod patch;
 mod warning;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::time::Instant;
 
 use crate::cluster::Snapshot;
@@ -40,6 +43,17 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 2] = [Self::Inject, Self::Ephemeral];
+
+    /// The word in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inject => "inject",
+            Self::Ephemeral => "ephemeral",
+        }
+    }
+
     /// The rule that looks at a request; `None` for kinds and operations that no rule looks at.
     pub fn for_request(request: &Request<'_>) -> Option<Self> {
         let resource = &request.resource;

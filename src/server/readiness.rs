@@ -56,6 +56,12 @@ impl Readiness {
         self.shared.draining.store(true, Ordering::Release);
     }
 
+    /// Whether a part is not ready. A server that is only stopping is complete, and answers what still comes.
+    pub fn is_incomplete(&self) -> bool {
+        let parts = self.shared.parts.read().unwrap_or_else(PoisonError::into_inner);
+        parts.values().any(|ready| !ready.load(Ordering::Acquire))
+    }
+
     /// What stands against being ready, by name; empty means ready.
     pub fn missing(&self) -> Vec<&'static str> {
         if self.shared.draining.load(Ordering::Acquire) {

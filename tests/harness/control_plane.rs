@@ -24,13 +24,13 @@ use super::watchdog::Watchdog;
 use super::{background, ports};
 
 /// Ready after 3 s on an idle machine; a busy one with two cores takes several times that.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 /// The API server ends by itself when its open requests have; a test need not wait for their whole minute.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 /// How often the start is tried with other ports.
 const ATTEMPTS: usize = 4;
 /// The controller-manager makes a namespace's `ServiceAccount` within a second, unless the machine is busy.
-const ACCOUNT_LIMIT: Duration = Duration::from_secs(60);
+const ACCOUNT_LIMIT: Duration = Duration::from_mins(1);
 
 /// What to start.
 #[derive(Clone, Copy, Debug)]

@@ -25,12 +25,12 @@ const NAME: &str = "regcred";
 /// The names that the API server may call it by.
 const TLS_NAMES: [&str; 2] = ["regcred.regcred-system.svc", "regcred.regcred-system.svc.cluster.local"];
 /// The API server asks a new webhook about a second after its registration.
-const REGISTERED_LIMIT: Duration = Duration::from_secs(60);
+const REGISTERED_LIMIT: Duration = Duration::from_mins(1);
 /// A terminating pod is still connected to for as long as its end takes to reach every API server: the time for
 /// which the server pauses before it drains.
 const ENDPOINT_LAG: Duration = Duration::from_secs(1);
 /// Longer than the grace period that `manifests/` give.
-const END_LIMIT: Duration = Duration::from_secs(60);
+const END_LIMIT: Duration = Duration::from_mins(1);
 
 /// An installation with its own control plane.
 pub struct Installation {

@@ -23,7 +23,7 @@ use super::{plain_http, ports};
 /// Where the Deployment mounts the certificate.
 const MOUNTED_TLS: &str = "/etc/regcred/tls";
 /// Caches are filled within a second; watches that a test delays, and a busy machine, take longer.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How often the start is tried with other ports.
 const ATTEMPTS: usize = 4;
 

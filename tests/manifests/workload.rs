@@ -1,5 +1,9 @@
 //! The Deployment and what is around it.
 
+use std::time::Duration;
+
+use clap::{Args as _, Command, FromArgMatches as _};
+use regcred::server::Settings;
 use serde_json::{Value, json};
 
 use crate::base::{argument, container, container_port, only, pod, webhooks};
@@ -108,12 +112,23 @@ fn the_certificate_is_mounted_as_a_whole_folder_where_the_server_looks() {
     assert_ne!(volume["secret"]["optional"], true);
 }
 
+/// The server's settings as the Deployment's arguments make them; what they leave out has the server's defaults.
+fn settings() -> Settings {
+    let command = Settings::augment_args(Command::new("serve"));
+    let container = container();
+    let arguments = container["args"].as_array().unwrap().iter().filter_map(Value::as_str);
+    let for_the_server = arguments.filter(|argument| {
+        let flag = argument.trim_start_matches('-').split('=').next();
+        command.get_arguments().any(|known| known.get_long() == flag)
+    });
+    let matches = command.clone().get_matches_from(std::iter::once("serve").chain(for_the_server));
+    Settings::from_arg_matches(&matches).unwrap()
+}
+
 #[test]
 fn the_grace_period_outlasts_the_pause_and_the_drain() {
-    let seconds = |flag: &str, default: u64| {
-        argument(flag).map_or(default, |value| value.strip_suffix('s').unwrap().parse().unwrap())
-    };
-    // The server's defaults, where the manifest does not set them.
-    let stopping = seconds("--drain-pause", 10) + seconds("--drain-timeout", 15);
-    assert!(pod()["terminationGracePeriodSeconds"].as_u64().unwrap() > stopping);
+    let settings = settings();
+    let stopping = settings.drain_pause + settings.drain_timeout;
+    let grace = Duration::from_secs(pod()["terminationGracePeriodSeconds"].as_u64().unwrap());
+    assert!(grace > stopping, "{grace:?} is not more than {stopping:?}");
 }
