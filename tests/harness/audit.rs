@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::control_plane::Access;
+use super::access::Access;
 use super::users::User;
 
 /// One line per call is enough: metadata only. Non-resource paths, Events and leader leases say nothing about

@@ -21,8 +21,8 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::access::Access;
 use super::background;
-use super::control_plane::Access;
 use super::relay;
 use super::users::User;
 

@@ -26,7 +26,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsConnector;
 
-use super::control_plane::{Access, kubeconfig};
+use super::access::{Access, kubeconfig};
 use super::{background, ports};
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
