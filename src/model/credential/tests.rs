@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn credential(spec: &Value) -> Result<Credential, CredentialError> {
+pub(super) fn credential(spec: &Value) -> Result<Credential, CredentialError> {
     let mut object = json!({
         "apiVersion": "regcred.dev/v1alpha1",
         "kind": "RegistryCredential",
