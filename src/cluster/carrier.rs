@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
+use kube::core::ObjectMeta;
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
@@ -146,23 +147,31 @@ impl Inner {
     /// Something of that name is there: ours, perhaps by another replica, or foreign.
     async fn judge(&self, api: &Api<Secret>, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
         match api.get_opt(&place.name).await {
-            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => {
-                failed("a Secret of that name is being deleted")
-            }
-            Ok(Some(found)) => match Origin::of(&found.metadata) {
-                Some(origin) if origin.is_of(credential) => {
+            Ok(Some(found)) => {
+                let answer = judge_existing(&found.metadata, credential);
+                if answer == CopyAnswer::Present {
                     self.index.apply_copy(&found);
-                    CopyAnswer::Present
                 }
-                // The garbage collector removes it, because its owner is gone.
-                Some(origin) if *origin.credential == *credential.name => {
-                    failed("the copy of a former credential of that name is still there")
-                }
-                Some(_) | None => CopyAnswer::Blocked(Obstacle::Foreign),
-            },
+                answer
+            }
             Ok(None) => failed("a Secret of that name has just been deleted"),
             Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
         }
+    }
+}
+
+/// What a Secret that has a copy's name means for the copy.
+pub fn judge_existing(found: &ObjectMeta, credential: &Credential) -> CopyAnswer {
+    if found.deletion_timestamp.is_some() {
+        return failed("a Secret of that name is being deleted");
+    }
+    match Origin::of(found) {
+        Some(origin) if origin.is_of(credential) => CopyAnswer::Present,
+        // The garbage collector removes it, because its owner is gone.
+        Some(origin) if *origin.credential == *credential.name => {
+            failed("the copy of a former credential of that name is still there")
+        }
+        Some(_) | None => CopyAnswer::Blocked(Obstacle::Foreign),
     }
 }
 
