@@ -4,6 +4,9 @@
 //! hold such a line. So a document that cannot be read leaves the others readable. A part that begins with a brace is
 //! read as JSON, and as YAML only if it is none.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -43,11 +46,13 @@ pub(super) enum Body {
     Review(String),
 }
 
-/// Where a part of a text begins.
+/// A part of a text.
 struct Part<'a> {
     text: &'a str,
     /// The line in the whole text that its first line is.
     first_line: usize,
+    /// What follows markers and comments.
+    content: &'a str,
     /// The line in the whole text that its content begins on.
     content_line: usize,
 }
@@ -56,7 +61,7 @@ struct Part<'a> {
 pub(super) fn documents(file: &Arc<str>, text: &str, is_json: bool) -> Vec<Result<Document, Problem>> {
     let mut documents = Vec::new();
     for part in parts(text) {
-        let read = if is_json || part.text.trim_start().starts_with(['{', '[']) {
+        let read = if is_json || part.content.starts_with(['{', '[']) {
             let from_json = json(&part);
             // In YAML braces may stand around what is no JSON.
             let is_other = !is_json && matches!(from_json.as_slice(), [Err((error, _))] if error.is_syntax());
@@ -75,46 +80,56 @@ pub(super) fn documents(file: &Arc<str>, text: &str, is_json: bool) -> Vec<Resul
 /// Divides a text; parts without content are left out.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
-    let (mut begin, mut first_line, mut content_line) = (0, 1, None);
+    let mut part = Begun { begin: 0, first_line: 1, content: None };
     let mut position = 0;
     for (line_number, line) in (1..).zip(text.split_inclusive('\n')) {
-        if position > begin && is_marker(line, "---") {
-            parts.extend(part(text, begin..position, first_line, content_line));
-            (begin, first_line, content_line) = (position, line_number, None);
+        if position > part.begin && is_marker(line, "---") {
+            parts.extend(part.end(text, position));
+            part = Begun { begin: position, first_line: line_number, content: None };
+        }
+        if part.content.is_none()
+            && let Some(offset) = content(line)
+        {
+            part.content = Some((position + offset, line_number));
         }
         position += line.len();
-        if content_line.is_none() && has_content(line) {
-            content_line = Some(line_number);
-        }
         if is_marker(line, "...") {
-            parts.extend(part(text, begin..position, first_line, content_line));
-            (begin, first_line, content_line) = (position, line_number + 1, None);
+            parts.extend(part.end(text, position));
+            part = Begun { begin: position, first_line: line_number + 1, content: None };
         }
     }
-    parts.extend(part(text, begin..position, first_line, content_line));
+    parts.extend(part.end(text, position));
     parts
 }
 
-fn part(
-    text: &str,
-    range: std::ops::Range<usize>,
+/// A part whose end has not been found yet.
+struct Begun {
+    begin: usize,
     first_line: usize,
-    content_line: Option<usize>,
-) -> Option<Part<'_>> {
-    Some(Part { text: text.get(range)?, first_line, content_line: content_line? })
+    /// Where its content begins, and on which line.
+    content: Option<(usize, usize)>,
+}
+
+impl Begun {
+    fn end(self, text: &str, end: usize) -> Option<Part<'_>> {
+        let (content, content_line) = self.content?;
+        let (content, text) = (text.get(content..end)?, text.get(self.begin..end)?);
+        Some(Part { text, first_line: self.first_line, content, content_line })
+    }
 }
 
 fn is_marker(line: &str, marker: &str) -> bool {
     line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
-/// Whether a line has more than a marker, a comment or a directive.
-fn has_content(line: &str) -> bool {
+/// Where a line has more than a marker, a comment or a directive.
+fn content(line: &str) -> Option<usize> {
     if line.starts_with('%') || is_marker(line, "...") {
-        return false;
+        return None;
     }
-    let rest = if is_marker(line, "---") { line.get(3..).unwrap_or_default() } else { line };
-    !matches!(rest.trim_start().chars().next(), None | Some('#'))
+    let rest = if is_marker(line, "---") { line.get(3..)? } else { line };
+    let rest = rest.trim_start();
+    (!rest.is_empty() && !rest.starts_with('#')).then_some(line.len() - rest.len())
 }
 
 /// Reads YAML as kubectl does: `yes` is true and `0755` is octal, for its parser speaks YAML 1.1.
@@ -181,19 +196,19 @@ type Read = Result<(Body, usize), (serde_json::Error, usize)>;
 /// Reads JSON values that follow one another. After an error the rest of the part cannot be read.
 fn json(part: &Part<'_>) -> Vec<Read> {
     let mut read = Vec::new();
-    let mut values = serde_json::Deserializer::from_str(part.text).into_iter::<&RawValue>();
-    let (mut counted, mut line) = (0, part.first_line);
+    let mut values = serde_json::Deserializer::from_str(part.content).into_iter::<&RawValue>();
+    let (mut counted, mut line) = (0, part.content_line);
     while let Some(value) = values.next() {
         let raw = match value {
             Ok(raw) => raw.get(),
             Err(error) => {
-                let line = part.first_line + error.line().saturating_sub(1);
+                let line = part.content_line + error.line().saturating_sub(1);
                 read.push(Err((error, line)));
                 break;
             }
         };
         let begin = values.byte_offset() - raw.len();
-        line += part.text.get(counted..begin).unwrap_or_default().matches('\n').count();
+        line += part.content.get(counted..begin).unwrap_or_default().matches('\n').count();
         counted = begin;
         let is_review = serde_json::from_str::<Head<'_>>(raw)
             .is_ok_and(|head| is_review_head(&head.api_version, &head.kind));

@@ -12,6 +12,9 @@ use crate::model::credential::Credential;
 use crate::policy::{Answers, Decision, Outcome, Reason, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 
+/// As long as what the API server appends to a `generateName` (`names.randomLength`).
+const GENERATED_SUFFIX: &str = "xxxxx";
+
 /// What a review is about, and what was decided.
 pub(super) struct Judgement {
     pub(super) subject: Subject,
@@ -67,11 +70,18 @@ fn decide(request: &Request<'_>, state: &mut State, now: Instant) -> (Decision, 
 /// schema of the `CustomResourceDefinition`, before it asks any webhook; offline there is no schema. What it lets
 /// through the server logs and cannot use.
 fn refusal_by_schema(request: &Request<'_>) -> Option<Decision> {
-    if (&*request.kind.group, &*request.kind.kind) != ("regcred.dev", "RegistryCredential") {
+    let kind = (&*request.kind.group, &*request.kind.kind, request.sub_resource());
+    if kind != ("regcred.dev", "RegistryCredential", "") {
         return None;
     }
     let reason = match serde_json::from_str::<RegistryCredential>(request.object?.get()) {
-        Ok(credential) => Credential::parse(&credential).err()?.to_string(),
+        Ok(mut credential) => {
+            let metadata = &mut credential.metadata;
+            if let (None, Some(begin)) = (&metadata.name, &metadata.generate_name) {
+                metadata.name = Some(format!("{begin}{GENERATED_SUFFIX}"));
+            }
+            Credential::parse(&credential).err()?.to_string()
+        }
         Err(error) => error.to_string(),
     };
     let message = format!("RegistryCredential {} is invalid: {reason}", request.name());

@@ -94,16 +94,22 @@ pub(super) fn inputs(argument: &Path) -> Vec<Result<Input, Problem>> {
 fn walk(folder: &Path, found: &mut Vec<Result<Input, Problem>>) {
     let mut waiting = vec![folder.to_owned()];
     while let Some(path) = waiting.pop() {
-        if path.is_dir() && (path == folder || !path.is_symlink()) {
-            match entries(&path) {
-                // The last one is taken up first.
-                Ok(entries) => waiting.extend(entries.into_iter().rev()),
-                Err(error) => found.push(Err(Reason::Unreadable(error).with(&name_of(&path)))),
+        let is_wanted =
+            path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known));
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => {
+                if path == folder || !path.is_symlink() {
+                    match entries(&path) {
+                        // The last one is taken up first.
+                        Ok(entries) => waiting.extend(entries.into_iter().rev()),
+                        Err(error) => found.push(Err(Reason::Unreadable(error).with(&name_of(&path)))),
+                    }
+                }
             }
-        } else if !path.is_dir()
-            && path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
-        {
-            found.push(Ok(Input::file(path)));
+            // A pipe or a device could keep us waiting for ever; one that is meant is named itself.
+            Ok(metadata) if metadata.is_file() && is_wanted => found.push(Ok(Input::file(path))),
+            Err(error) if is_wanted => found.push(Err(Reason::Unreadable(error).with(&name_of(&path)))),
+            Ok(_) | Err(_) => {}
         }
     }
 }
