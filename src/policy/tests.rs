@@ -2,6 +2,7 @@
 
 mod injection;
 mod outcomes;
+mod pods;
 mod properties;
 
 use std::sync::Arc;
