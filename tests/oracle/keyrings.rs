@@ -3,9 +3,9 @@
 //! Where we differ on purpose:
 //! * Several entries of one Secret whose keys mean the same (`ghcr.io` and `https://ghcr.io`) are tried by the kubelet
 //!   in the random order of a Go map; ours is fixed. The order among them is not compared.
-//! * A host with two colons outside brackets is no URL for Go 1.26 (Kubernetes from 1.36 on); kubelets that were
-//!   built for an older language version keep such a key, and could match it only with a host that has two colons
-//!   too, which no image has. Nothing differs in what matches, so nothing is left out.
+//! * A host with two colons outside brackets is no URL for Go 1.26, with which we agree; kubelets built for an older
+//!   language version (Kubernetes 1.33 to 1.35) keep such a key and match it with a name that has two colons too. No
+//!   image has such a name, so none is asked about.
 
 use std::collections::BTreeMap;
 
@@ -151,6 +151,12 @@ fn repository(random: &mut Random, keys: &[String]) -> String {
     }
 }
 
+fn has_two_colons(name: &str) -> bool {
+    let host = name.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    !host.starts_with('[') && host.matches(':').count() > 1
+}
+
 /// The fields of one entry; the user name tells it from all others.
 fn entry(random: &mut Random, username: &str) -> String {
     let encoded = STANDARD.encode(format!("{username}:secret"));
@@ -254,7 +260,13 @@ fn the_credentials_found_for_an_image_are_the_kubelets() {
             let mut keys = Vec::new();
             let secrets =
                 (0..=random.below(3)).map(|number| secret(&mut random, number, &mut keys)).collect();
-            (secrets, repository(&mut random, &keys))
+            let name = loop {
+                let name = repository(&mut random, &keys);
+                if !has_two_colons(&name) {
+                    break name;
+                }
+            };
+            (secrets, name)
         })
         .collect();
     let question = |(secrets, repository): &(Vec<RegistrySecret>, String)| Question::Keyring {
