@@ -1,7 +1,14 @@
 //! Our reading of images, Secrets and patches against Kubernetes' own code, on random cases biased to near misses.
 //!
 //! Each run draws new cases and prints its seed; `REGCRED_SEED=<number>` repeats one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs
+)]
 
 mod harness;
 #[path = "oracle/images.rs"]

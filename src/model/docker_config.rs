@@ -129,7 +129,7 @@ fn decode<'de, T: Deserialize<'de>>(document: &'de [u8]) -> Result<T, DockerConf
     })
 }
 
-/// Read as bytes, a string may hold control characters for serde_json; for Go it may not.
+/// Read as bytes, a string may hold control characters for `serde_json`; for Go it may not.
 fn reject_control_characters(document: &[u8]) -> Result<(), DockerConfigError> {
     let (mut line, mut column, mut in_string, mut is_escaped) = (1, 0, false, false);
     for &byte in document {

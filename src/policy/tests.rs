@@ -147,5 +147,5 @@ fn pod(images: &[&str]) -> Value {
 
 /// The names that a decision appends.
 fn added(decision: &Decision) -> Vec<&str> {
-    decision.patch.iter().flat_map(|patch| patch.names()).map(String::as_str).collect()
+    decision.patch.as_ref().map_or(&[][..], Patch::names).iter().map(String::as_str).collect()
 }
