@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Rule, Step};
+use super::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Patch, Rule, Step};
 use crate::cluster::Index;
 use crate::cluster::snapshot::Namespace;
 use crate::model::credential::Credential;

@@ -77,7 +77,7 @@ const DIGESTS: Parts = (
 );
 
 /// A reference with mostly well-formed parts, one in three with a misspelling.
-pub fn reference(random: &mut Random) -> String {
+pub(crate) fn reference(random: &mut Random) -> String {
     let mut text = [DOMAINS, PATHS, TAGS, DIGESTS]
         .map(|(good, near)| if random.once_in(10) { random.pick(near) } else { random.pick(good) })
         .concat();

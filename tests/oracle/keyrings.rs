@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use regcred::model::docker_config::{DockerConfig, Entry};
 use regcred::model::image::ImageReference;
-use regcred::model::keyring::Keyring;
+use regcred::model::keyring::{Keyring, Target};
 
 use super::harness::oracle::{Oracle, Question, RegistrySecret};
 use super::images;
@@ -229,17 +229,15 @@ fn ours(secrets: &[RegistrySecret], repository: &str) -> Option<Vec<(String, Str
         entries.extend(config.into_iter().flat_map(|config| config.entries));
     }
     let keyring = Keyring::new(entries.iter().map(|entry| entry.key.as_str()));
-    let found = keyring.lookup(repository).into_iter().map(|position| &entries[position]);
-    assert_eq!(keyring.answers(repository), found.len() > 0, "answers and lookup agree");
-    Some(
-        found
-            .map(|entry| (String::from_utf8_lossy(&entry.username).into_owned(), entry.key.clone()))
-            .collect(),
-    )
+    let target = Target::new(repository);
+    let found: Vec<&Entry> = keyring.lookup(&target).map(|position| &entries[position]).collect();
+    assert_eq!(keyring.answers(&target), !found.is_empty(), "answers and lookup agree");
+    let named = |entry: &Entry| (String::from_utf8_lossy(&entry.username).into_owned(), entry.key.clone());
+    Some(found.into_iter().map(named).collect())
 }
 
 /// Sorts the user names among neighbours whose keys mean the same in one Secret, whose order is Go's chance.
-fn without_chance(found: Vec<(String, String)>) -> Vec<String> {
+fn without_chance(found: &[(String, String)]) -> Vec<String> {
     let secret_of = |username: &str| username.split_once('e').map(|(secret, _)| secret.to_owned());
     let group = |(username, key): &(String, String)| (Keyring::new([key.as_str()]), secret_of(username));
     let groups = found.chunk_by(|left, right| group(left) == group(right));
@@ -290,10 +288,9 @@ fn the_credentials_found_for_an_image_are_the_kubelets() {
             continue;
         };
         let keys: BTreeMap<_, _> = ours.iter().cloned().collect();
-        let theirs_with_keys =
-            theirs.usernames.iter().map(|name| (name.clone(), keys.get(name).cloned().unwrap_or_default()));
-        let (ours, theirs_sorted) =
-            (without_chance(ours.clone()), without_chance(theirs_with_keys.collect()));
+        let with_key = |name: &String| (name.clone(), keys.get(name).cloned().unwrap_or_default());
+        let theirs_with_keys: Vec<_> = theirs.usernames.iter().map(with_key).collect();
+        let (ours, theirs_sorted) = (without_chance(&ours), without_chance(&theirs_with_keys));
         assert_eq!(ours, theirs_sorted, "{}", told());
         matched += usize::from(!ours.is_empty());
     }

@@ -20,21 +20,21 @@ pub(crate) fn anything() -> impl Strategy<Value = Value> {
 }
 
 fn image() -> impl Strategy<Value = Value> {
-    let known =
-        ["ghcr.io/org/app", "quay.io/a:1", "busybox", "", "::", "GHCR.io/x"].map(|image| json!(image));
-    prop_oneof![4 => prop::sample::select(known.to_vec()), 1 => anything()]
+    let known = ["ghcr.io/org/app", "ghcr.io/b@sha256:x", "quay.io/a:1", "busybox", "", "GHCR.io/x"]
+        .map(|image| json!(image));
+    prop_oneof![20 => prop::sample::select(known.to_vec()), 1 => anything()]
 }
 
 fn containers() -> impl Strategy<Value = Value> {
     let container = image().prop_map(|image| json!({"name": "c", "image": image}));
-    prop_oneof![4 => prop::collection::vec(container, 0..4).prop_map(Value::from), 1 => anything()]
+    prop_oneof![15 => prop::collection::vec(container, 0..4).prop_map(Value::from), 1 => anything()]
 }
 
 fn pull_secrets() -> impl Strategy<Value = Value> {
     let names = ["regcred-ghcr", "regcred-quay", "own", ""].map(|name| json!({"name": name}));
     let reference =
-        prop_oneof![4 => prop::sample::select(names.to_vec()), 1 => Just(json!({})), 1 => Just(json!(null))];
-    prop_oneof![4 => prop::collection::vec(reference, 0..4).prop_map(Value::from), 1 => Just(json!(null)), 1 => anything()]
+        prop_oneof![15 => prop::sample::select(names.to_vec()), 1 => Just(json!({})), 1 => Just(json!(null))];
+    prop_oneof![15 => prop::collection::vec(reference, 0..4).prop_map(Value::from), 1 => Just(json!(null)), 1 => anything()]
 }
 
 /// A pod that may lack any part, or have nonsense in its place.
