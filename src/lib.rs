@@ -2,7 +2,9 @@
 
 pub mod admission;
 pub mod api;
+pub mod app;
 pub mod certificates;
+pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod duration;

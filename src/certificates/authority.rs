@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 /// How long before "now" a certificate starts to be valid: clocks of API servers differ from ours, and a
 /// certificate that is not valid yet fails every call. An hour covers a machine in a wrong time zone's
 /// daylight saving as well.
-const BACKDATED: Duration = Duration::from_secs(60 * 60);
+const BACKDATED: Duration = Duration::from_hours(1);
 
 /// The common name of a leaf. Nothing reads it: verification goes by the subject alternative names, which, unlike
 /// a common name, may be longer than 64 characters.

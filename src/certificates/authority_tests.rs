@@ -11,11 +11,11 @@ use x509_parser::parse_x509_certificate;
 
 use super::*;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// 2026-01-01T00:00:00Z.
 fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+    UNIX_EPOCH + Duration::from_hours(490_896)
 }
 
 fn authority() -> Authority {

@@ -17,7 +17,7 @@ use crate::model::source::SourceState;
 /// has come is carried within this time.
 const SOURCE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the loop sleeps when nothing waits; an addition wakes it.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Runs until stopped.
 pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, stop: CancellationToken) {

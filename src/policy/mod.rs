@@ -54,6 +54,14 @@ impl Rule {
         }
     }
 
+    /// The path under which the webhook configurations call it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Inject => "/mutate/pods",
+            Self::Ephemeral => "/validate/ephemeral-containers",
+        }
+    }
+
     /// The rule that looks at a request; `None` for kinds and operations that no rule looks at.
     pub fn for_request(request: &Request<'_>) -> Option<Self> {
         let resource = &request.resource;
