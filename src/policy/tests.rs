@@ -2,6 +2,7 @@
 
 mod injection;
 mod outcomes;
+mod pods;
 mod properties;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Rule, Step};
+use super::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Patch, Rule, Step};
 use crate::cluster::Index;
 use crate::cluster::snapshot::Namespace;
 use crate::model::credential::Credential;
@@ -146,5 +147,5 @@ fn pod(images: &[&str]) -> Value {
 
 /// The names that a decision appends.
 fn added(decision: &Decision) -> Vec<&str> {
-    decision.patch.iter().flat_map(|patch| patch.names()).map(String::as_str).collect()
+    decision.patch.as_ref().map_or(&[][..], Patch::names).iter().map(String::as_str).collect()
 }
