@@ -36,6 +36,8 @@ const FIELD_MANAGER: &str = "regcred";
 
 /// A write under way, which every caller that wants the same copy awaits.
 type Write = Shared<BoxFuture<'static, CopyAnswer>>;
+/// Where a copy belongs, and the uid of its credential: of two that want the same place only one can have it.
+type WriteKey = (ObjectKey, Arc<str>);
 
 /// Creates copies; one write per copy is under way at a time. Clones share everything.
 #[derive(Clone)]
@@ -49,7 +51,7 @@ struct Inner {
     pending: Pending,
     metrics: CopyMetrics,
     permits: Semaphore,
-    under_way: Mutex<HashMap<ObjectKey, Write>>,
+    under_way: Mutex<HashMap<WriteKey, Write>>,
 }
 
 impl Carrier {
@@ -63,19 +65,45 @@ impl Carrier {
 
     /// Creates the copy of a credential unless it is there. Dropping the future does not end the write.
     pub async fn create(&self, credential: Arc<Credential>, place: ObjectKey) -> CopyAnswer {
+        let key = (place, credential.uid.clone());
         let write = {
             let mut under_way = self.shared.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(write) = under_way.get(&place) {
+            if let Some(write) = under_way.get(&key) {
                 write.clone()
             } else {
                 let inner = Arc::clone(&self.shared);
-                let task = tokio::spawn(inner.write(credential, place.clone()));
+                let task = tokio::spawn(inner.write(credential, key.clone()));
                 let write =
                     task.map(|ended| ended.unwrap_or_else(|_| failed("the write ended unexpectedly")));
-                under_way.entry(place).or_insert(write.boxed().shared()).clone()
+                under_way.entry(key).or_insert(write.boxed().shared()).clone()
             }
         };
         write.await
+    }
+
+    /// Looks whether the copy of a credential is there or could be created, for a dry run.
+    pub async fn look(&self, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
+        if let Some(answer) = self.shared.settled(credential, place) {
+            return answer;
+        }
+        let api: Api<Secret> = Api::namespaced(self.shared.client.clone(), &place.namespace);
+        match api.get_metadata_opt(&place.name).await {
+            Ok(Some(found)) => judge_existing(&found.metadata, credential),
+            Ok(None) => CopyAnswer::Absent,
+            Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
+        }
+    }
+}
+
+/// Ends a write's being under way when it is dropped, so also when the write panics.
+struct UnderWay {
+    inner: Arc<Inner>,
+    key: WriteKey,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 
@@ -84,13 +112,13 @@ fn failed(reason: &str) -> CopyAnswer {
 }
 
 impl Inner {
-    async fn write(self: Arc<Self>, credential: Arc<Credential>, place: ObjectKey) -> CopyAnswer {
-        let answer = match self.settled(&credential, &place) {
+    async fn write(self: Arc<Self>, credential: Arc<Credential>, key: WriteKey) -> CopyAnswer {
+        let under_way = UnderWay { inner: Arc::clone(&self), key };
+        let place = &under_way.key.0;
+        match self.settled(&credential, place) {
             Some(answer) => answer,
-            None => self.write_and_remember(credential, &place).await,
-        };
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
-        answer
+            None => self.write_and_remember(credential, place).await,
+        }
     }
 
     /// What an earlier write has brought since the caller looked.

@@ -87,7 +87,9 @@ fn decide(pod: &Value, known: &Snapshot) -> Decision {
                         Need::Namespace(_) => {
                             answers.namespace = Some(NamespaceAnswer::Found(Arc::default()));
                         }
-                        Need::Copy { place, .. } => drop(answers.copies.insert(place, CopyAnswer::Created)),
+                        Need::Copy { credential, .. } => {
+                            drop(answers.copies.insert(credential.name.clone(), CopyAnswer::Created));
+                        }
                     }
                 }
             }

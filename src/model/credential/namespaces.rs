@@ -56,7 +56,8 @@ impl NamespaceRule {
             return Offer::Yes;
         }
         match (&self.selector, labels) {
-            (Some(_), None) => Offer::DependsOnLabels,
+            (Some(selector), None) if !selector.selects_all() => Offer::DependsOnLabels,
+            (Some(_), None) => Offer::Yes,
             (Some(selector), Some(labels)) if selector.matches(labels) => Offer::Yes,
             (Some(_) | None, _) => Offer::No,
         }
