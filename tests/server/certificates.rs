@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::pki_types::ServerName;
 
-use crate::kit::{Authority, MountedSecret, NAME, Options, Pair, TestServer, served};
+use crate::kit::{Authority, MountedSecret, NAME, Options, Pair, TestServer, eventually, served};
 use crate::load::{Client, Target, at_rate};
 
 const RELOADED: &str = "regcred_server_certificate_reloads_total{result=\"success\"}";
@@ -161,6 +161,26 @@ async fn a_server_without_a_good_certificate_does_not_begin_and_says_what_to_do(
         .err()
         .unwrap();
     assert!(missing.to_string().contains("--tls-directory"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_certificate_expires_is_not_ready_until_it_has_a_new_one() {
+    let authority = Authority::new();
+    let secret = MountedSecret::new(&authority.issue_for(Duration::from_secs(2)));
+    let options = Options {
+        poll: Duration::from_millis(50),
+        ..Options::default()
+    };
+    let server = TestServer::start(secret.path(), options).await;
+    assert!(server.readiness.missing().is_empty());
+    eventually("the certificate has expired", || {
+        server.readiness.missing() == ["certificate"]
+    })
+    .await;
+    let fresh = authority.issue();
+    secret.swap(&fresh.certificate, &fresh.key);
+    eventually("ready again", || server.readiness.missing().is_empty()).await;
+    assert_eq!(served(server.webhook, &authority).await, fresh.der);
 }
 
 fn write_in_place(directory: &Path, pair: &Pair) {

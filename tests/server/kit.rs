@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -58,11 +58,22 @@ impl Authority {
         self.issue_until(2099)
     }
 
+    /// Valid until that year begins.
     pub(crate) fn issue_until(&self, year: i32) -> Pair {
+        self.issue_with(|params| params.not_after = rcgen::date_time_ymd(year, 1, 1))
+    }
+
+    /// Valid for so long from now, to the second.
+    pub(crate) fn issue_for(&self, time: Duration) -> Pair {
+        let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
+        self.issue_with(|params| params.not_after = rcgen::date_time_ymd(1970, 1, 1) + until)
+    }
+
+    fn issue_with(&self, change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Pair {
             certificate: certificate.pem(),

@@ -231,6 +231,31 @@ async fn connections_beyond_the_cap_are_closed_at_once_and_a_free_place_is_used_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_source_has_no_more_than_its_share_of_connections() {
+    let bench = start(|options| options.limits.connections_of_one_source = 1).await;
+    let _first = bench.connect().await;
+    assert!(
+        connect(bench.server.webhook, bench.authority.client(&[b"http/1.1"]))
+            .await
+            .is_err()
+    );
+    // The whole network 127.0.0.0/8 is this machine.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let stream = socket.connect(bench.server.webhook).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from(crate::kit::NAME).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(bench.authority.client(&[b"http/1.1"]));
+    let mut other = connector.connect(name, stream).await.unwrap();
+    assert_eq!(
+        exchange(&mut other, post("/length", 0).as_bytes())
+            .await
+            .unwrap()
+            .status,
+        200
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reviews_beyond_the_cap_are_told_at_once_to_come_again() {
     let bench = start(|options| options.limits.requests = 1).await;
     let mut busy = bench.connect().await;
