@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +25,8 @@ pub(super) enum Transport {
     Tls(ServedConfig, Arc<Handshakes>),
 }
 
-/// A listener with all that its connections need.
+/// What the connections of a listener need.
 pub(super) struct Acceptor {
-    pub(super) listener: TcpListener,
     pub(super) transport: Transport,
     pub(super) serving: Arc<Serving>,
     pub(super) places: Places,
@@ -39,25 +37,43 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Accepts until told to stop; then takes what the kernel has accepted already and closes the listener.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(super) async fn run(self, listener: TcpListener, stop: CancellationToken) {
+        let mut failing = false;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer.ip()),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        failing = false;
+                        self.admit(stream, peer.ip());
+                    }
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
+                        if !failing {
+                            tracing::error!(%error, "connections cannot be accepted; trying on");
+                        }
+                        failing = true;
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
             }
         }
-        // The kernel completes connections by itself. Closing the listener would reset those not yet taken,
-        // and with them the reviews that their clients have sent.
-        while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
-            self.admit(stream, peer.ip());
+        self.take_rest(listener);
+    }
+
+    /// The kernel completes connections by itself. Closing the listener would reset those not yet taken, and
+    /// with them the reviews that their clients have sent. The system call tells surely whether there are any.
+    fn take_rest(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok((stream, peer)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.admit(stream, peer.ip());
+            }
         }
     }
 

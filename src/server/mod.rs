@@ -130,18 +130,17 @@ impl Server {
 
         let handshakes = Handshakes::new(parts.limits.handshake, parts.metrics.clone());
         let tls = Transport::Tls(certificate.served(), Arc::new(handshakes));
-        let webhooks = parts.acceptor(self.webhook.0, tls, webhook, &ending, &tasks, &abort);
+        let webhooks = parts.acceptor(tls, webhook, &ending, &tasks, &abort);
         // Probes and scrapes are answered until the very end, so they are not part of the draining.
         let admins = parts.acceptor(
-            self.admin.0,
             Transport::Plain,
             admin,
             &Ending::default(),
             &TaskTracker::new(),
             &abort,
         );
-        let mut webhooks = tokio::spawn(webhooks.run(stop_accepting.clone()));
-        let mut admins = tokio::spawn(admins.run(abort.clone()));
+        let mut webhooks = tokio::spawn(webhooks.run(self.webhook.0, stop_accepting.clone()));
+        let mut admins = tokio::spawn(admins.run(self.admin.0, abort.clone()));
         let mut reload = tokio::spawn(certificate.follow(settings.tls_poll_interval, abort.clone()));
         tracing::info!(%webhook_address, %admin_address, "serving");
 
@@ -178,6 +177,8 @@ impl Server {
         };
         abort.cancel();
         tasks.wait().await;
+        // Its listener is closed, too, when this returns.
+        let _ = admins.await;
         tracing::info!(?ended, "stopped");
         Ok(ended)
     }
@@ -191,7 +192,6 @@ struct Parts {
 impl Parts {
     fn acceptor(
         &self,
-        listener: TcpListener,
         transport: Transport,
         router: Router,
         ending: &Ending,
@@ -210,7 +210,6 @@ impl Parts {
             metrics: self.metrics.clone(),
         };
         Acceptor {
-            listener,
             transport,
             serving: Arc::new(serving),
             places,

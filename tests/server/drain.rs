@@ -132,6 +132,10 @@ async fn a_second_request_to_stop_ends_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
+/// Requests a second through the change. While a server stops each of them costs a handshake: about a millisecond
+/// of this process without optimisation. So few leave room on a busy machine, which this is not to measure.
+const RATE: u32 = 100;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_servers_under_load_fails_no_request() {
     let authority = Authority::new();
@@ -157,7 +161,7 @@ async fn a_change_of_servers_under_load_fails_no_request() {
     let done = Arc::new(AtomicBool::new(false));
     let load = tokio::spawn({
         let (client, done) = (Arc::clone(&client), Arc::clone(&done));
-        async move { at_rate(&client, 500, |_| done.load(Ordering::Relaxed)).await }
+        async move { at_rate(&client, RATE, |_| done.load(Ordering::Relaxed)).await }
     });
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -171,5 +175,5 @@ async fn a_change_of_servers_under_load_fails_no_request() {
     done.store(true, Ordering::Relaxed);
     let report = load.await.unwrap();
     assert!(report.failures.is_empty(), "{report}");
-    assert!(report.answered > 1000, "{report}");
+    assert!(report.answered > 250, "{report}");
 }
