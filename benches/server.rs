@@ -76,9 +76,11 @@ async fn main() {
         certificate.der(),
     );
     let ours = client(our_server(directory.path()).await, certificate.der());
-    let (mut throughput, mut p99, mut both) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+    let (mut throughput, mut p99, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+    let mut both = [Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
-        let (of_bare, of_ours) = (saturating(&bare, ROUND).await, saturating(&ours, ROUND).await);
+        let (of_bare, cpu_of_bare) = measured(&bare).await;
+        let (of_ours, cpu_of_ours) = measured(&ours).await;
         assert!(
             of_bare.failures.is_empty() && of_ours.failures.is_empty(),
             "{of_bare}\n{of_ours}"
@@ -87,6 +89,7 @@ async fn main() {
         if round > 0 {
             throughput.push(of_ours.per_second() / of_bare.per_second());
             p99.push(p99_us(&of_ours) / p99_us(&of_bare));
+            cpu.push(cpu_of_ours / cpu_of_bare);
             both[0].push(of_bare);
             both[1].push(of_ours);
         }
@@ -104,14 +107,33 @@ async fn main() {
     let (throughput_ratio, p99_ratio) = (median(throughput), median(p99));
     let decide_us = decide_us();
     println!(
-        "throughput {:.1} % of the bare server's, p99 {p99_ratio:.2} times its p99, {} per decision",
+        "throughput {:.1} % of the bare server's, p99 {p99_ratio:.2} times its p99; client and server together \
+         take {:.2} times the processor time per review; {} per decision",
         throughput_ratio * 100.0,
+        median(cpu),
         decide_us.map_or_else(|| "nothing measured".to_owned(), |us| format!("{us:.1} us")),
     );
     println!(
         "{}",
         serde_json::json!({ "throughput_ratio": throughput_ratio, "p99_ratio": p99_ratio, "decide_us": decide_us })
     );
+}
+
+/// One round, and the processor time that client and server took for each review, in ticks.
+async fn measured(client: &Arc<Client>) -> (Report, f64) {
+    let before = processor_ticks();
+    let report = saturating(client, ROUND).await;
+    let ticks = processor_ticks() - before;
+    #[allow(clippy::cast_precision_loss)]
+    let per_review = ticks as f64 / report.answered as f64;
+    (report, per_review)
+}
+
+/// What this process has used, in the kernel's ticks: unlike throughput it hardly depends on what else runs.
+fn processor_ticks() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 /// The cost of decoding and deciding one review, in microseconds.
