@@ -63,28 +63,19 @@ async fn main() {
         return;
     }
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![NAME.to_owned()])
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
+    let certificate = CertificateParams::new(vec![NAME.to_owned()]).unwrap().self_signed(&key).unwrap();
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("tls.crt"), certificate.pem()).unwrap();
     fs::write(directory.path().join("tls.key"), key.serialize_pem()).unwrap();
 
-    let bare = client(
-        bare_server(certificate.der().clone(), &key).await,
-        certificate.der(),
-    );
+    let bare = client(bare_server(certificate.der().clone(), &key).await, certificate.der());
     let ours = client(our_server(directory.path()).await, certificate.der());
     let (mut throughput, mut p99, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     let mut both = [Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
         let (of_bare, cpu_of_bare) = measured(&bare).await;
         let (of_ours, cpu_of_ours) = measured(&ours).await;
-        assert!(
-            of_bare.failures.is_empty() && of_ours.failures.is_empty(),
-            "{of_bare}\n{of_ours}"
-        );
+        assert!(of_bare.failures.is_empty() && of_ours.failures.is_empty(), "{of_bare}\n{of_ours}");
         // The first round opens the connections and warms the caches.
         if round > 0 {
             throughput.push(of_ours.per_second() / of_bare.per_second());
@@ -144,15 +135,9 @@ fn decide_us() -> Option<f64> {
 /// What our server answers with.
 fn routes(limits: &Limits, metrics: ServerMetrics) -> Router {
     let answer = |_: Bytes, _: Deadline| async {
-        (
-            [(header::CONTENT_TYPE, "application/json")],
-            Bytes::from_static(ANSWER),
-        )
-            .into_response()
+        ([(header::CONTENT_TYPE, "application/json")], Bytes::from_static(ANSWER)).into_response()
     };
-    ReviewRoutes::new(limits, metrics)
-        .route(PATH, answer)
-        .into_router()
+    ReviewRoutes::new(limits, metrics).route(PATH, answer).into_router()
 }
 
 /// What is sent to both.
@@ -174,15 +159,9 @@ async fn our_server(directory: &std::path::Path) -> SocketAddr {
         drain_timeout: Duration::ZERO,
     };
     let readiness = Readiness::new();
-    let server = Server::bind(&settings, limits.clone(), readiness.clone(), metrics.clone())
-        .await
-        .unwrap();
+    let server = Server::bind(&settings, limits.clone(), readiness.clone(), metrics.clone()).await.unwrap();
     let address = server.webhook_address();
-    tokio::spawn(server.run(
-        routes(&limits, metrics),
-        admin::router(readiness, registry),
-        Shutdown::new(),
-    ));
+    tokio::spawn(server.run(routes(&limits, metrics), admin::router(readiness, registry), Shutdown::new()));
     address
 }
 

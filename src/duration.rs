@@ -29,24 +29,15 @@ pub enum DurationError {
 
 /// Reads a duration, for clap's `value_parser`.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
-    let signed: SignedDuration = text.trim().parse().map_err(|_| DurationError::Unreadable {
-        text: text.to_owned(),
-    })?;
-    Duration::try_from(signed).map_err(|_| DurationError::Negative {
-        text: text.to_owned(),
-    })
+    let signed: SignedDuration =
+        text.trim().parse().map_err(|_| DurationError::Unreadable { text: text.to_owned() })?;
+    Duration::try_from(signed).map_err(|_| DurationError::Negative { text: text.to_owned() })
 }
 
 /// Reads an interval, which is a duration longer than nothing.
 pub fn parse_interval(text: &str) -> Result<Duration, DurationError> {
     let interval = parse(text)?;
-    if interval.is_zero() {
-        Err(DurationError::Zero {
-            text: text.to_owned(),
-        })
-    } else {
-        Ok(interval)
-    }
+    if interval.is_zero() { Err(DurationError::Zero { text: text.to_owned() }) } else { Ok(interval) }
 }
 
 #[cfg(test)]
@@ -72,10 +63,7 @@ mod tests {
     fn what_is_no_duration_is_refused_with_an_example() {
         for text in ["", "10", "ten seconds", "-5s"] {
             let message = parse(text).unwrap_err().to_string();
-            assert!(
-                message.contains("such as 10s") || message.contains("such as 10s,"),
-                "{text}: {message}"
-            );
+            assert!(message.contains("such as 10s") || message.contains("such as 10s,"), "{text}: {message}");
         }
     }
 }

@@ -1,8 +1,15 @@
-//! regcred
+//! regcred: a Kubernetes admission webhook that makes private registry credentials simply be there.
 
-/// Durations as people write them.
+pub mod admission;
+pub mod api;
+pub mod app;
+pub mod certificates;
+pub mod cli;
+pub mod cluster;
+pub mod controller;
 pub mod duration;
-/// Takes reviews over TLS, answers them within their time, and goes without losing one.
+pub mod model;
+pub mod policy;
+pub mod review;
 pub mod server;
-/// Logs and metrics.
 pub mod telemetry;

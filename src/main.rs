@@ -1,2 +1,7 @@
-//! regcred
-fn main() {}
+//! The `regcred` command; see the library's [`regcred::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    regcred::cli::run()
+}

@@ -108,8 +108,7 @@ impl Acceptor {
     }
 
     fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
-        self.tasks
-            .spawn(self.abort.clone().run_until_cancelled_owned(connection));
+        self.tasks.spawn(self.abort.clone().run_until_cancelled_owned(connection));
     }
 }
 

@@ -21,10 +21,7 @@ pub fn router(readiness: Readiness, registry: Registry) -> Router {
             (StatusCode::METHOD_NOT_ALLOWED, "this path answers GET only\n")
         })
         .fallback(|| async {
-            (
-                StatusCode::NOT_FOUND,
-                "nothing is here; there are /livez, /readyz, /metrics and /version\n",
-            )
+            (StatusCode::NOT_FOUND, "nothing is here; there are /livez, /readyz, /metrics and /version\n")
         })
 }
 
@@ -33,11 +30,7 @@ fn readyz(readiness: &Readiness) -> Response {
     if missing.is_empty() {
         return "ok\n".into_response();
     }
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("not ready: {}\n", missing.join(", ")),
-    )
-        .into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))).into_response()
 }
 
 fn metrics(registry: &Registry) -> Response {
@@ -56,9 +49,5 @@ fn version() -> Response {
     if let (Some(commit), Some(fields)) = (option_env!("REGCRED_GIT_COMMIT"), version.as_object_mut()) {
         fields.insert("commit".to_owned(), commit.into());
     }
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        format!("{version}\n"),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], format!("{version}\n")).into_response()
 }

@@ -35,9 +35,7 @@ impl BodyMemory {
     /// Takes room for so many bytes; never waits, for what waits holds memory, too.
     fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_| BodyError::TooLarge)?;
-        Arc::clone(&self.0)
-            .try_acquire_many_owned(units)
-            .map_err(|_| BodyError::NoMemory)
+        Arc::clone(&self.0).try_acquire_many_owned(units).map_err(|_| BodyError::NoMemory)
     }
 }
 
@@ -109,11 +107,7 @@ struct Chunks {
 
 impl Chunks {
     fn new(expected: usize) -> Self {
-        Self {
-            expected,
-            first: Bytes::new(),
-            all: None,
-        }
+        Self { expected, first: Bytes::new(), all: None }
     }
 
     fn length(&self) -> usize {
@@ -151,9 +145,7 @@ mod tests {
     }
 
     fn chunked(pieces: &'static [&'static [u8]]) -> Body {
-        Body::from_stream(futures::stream::iter(
-            pieces.iter().map(|piece| Ok::<_, Infallible>(*piece)),
-        ))
+        Body::from_stream(futures::stream::iter(pieces.iter().map(|piece| Ok::<_, Infallible>(*piece))))
     }
 
     #[tokio::test]
@@ -167,36 +159,19 @@ mod tests {
             assert_eq!(read(body, 8, soon(), &memory).await.unwrap().0, expected);
         }
         for body in [Body::from("123456789"), chunked(&[b"12345678", b"9"])] {
-            assert_eq!(
-                read(body, 8, soon(), &memory).await.unwrap_err(),
-                BodyError::TooLarge
-            );
+            assert_eq!(read(body, 8, soon(), &memory).await.unwrap_err(), BodyError::TooLarge);
         }
     }
 
     #[tokio::test]
     async fn bodies_take_room_while_they_are_held_and_give_it_back() {
         let memory = BodyMemory::new(2 * UNIT);
-        let held = read(Body::from(vec![0; UNIT + 1]), 8 * UNIT, soon(), &memory)
-            .await
-            .unwrap();
-        let refused = read(Body::from("1"), 8 * UNIT, soon(), &memory)
-            .await
-            .unwrap_err();
+        let held = read(Body::from(vec![0; UNIT + 1]), 8 * UNIT, soon(), &memory).await.unwrap();
+        let refused = read(Body::from("1"), 8 * UNIT, soon(), &memory).await.unwrap_err();
         assert_eq!(refused, BodyError::NoMemory);
         drop(held);
-        assert!(
-            read(chunked(&[&[0; UNIT], &[0; UNIT]]), 8 * UNIT, soon(), &memory)
-                .await
-                .is_ok()
-        );
-        let refused = read(
-            chunked(&[&[0; UNIT], &[0; UNIT], &[0]]),
-            8 * UNIT,
-            soon(),
-            &memory,
-        )
-        .await;
+        assert!(read(chunked(&[&[0; UNIT], &[0; UNIT]]), 8 * UNIT, soon(), &memory).await.is_ok());
+        let refused = read(chunked(&[&[0; UNIT], &[0; UNIT], &[0]]), 8 * UNIT, soon(), &memory).await;
         assert_eq!(refused.unwrap_err(), BodyError::NoMemory);
     }
 

@@ -114,11 +114,7 @@ impl PairFiles {
         let resolved = resolve(directory)?;
         let certificate = read_file(&resolved.join(CERTIFICATE_FILE))?;
         let key = read_file(&resolved.join(KEY_FILE))?;
-        Ok(Self {
-            directory: resolved,
-            certificate,
-            key,
-        })
+        Ok(Self { directory: resolved, certificate, key })
     }
 
     /// Changes with the content of either file. For noticing a change within this process only.
@@ -136,16 +132,12 @@ impl PairFiles {
         now: SystemTime,
     ) -> Result<Certificate, CertificateError> {
         let certificate_path = self.directory.join(CERTIFICATE_FILE);
-        let no_certificate = |reason: String| CertificateError::NoCertificate {
-            path: certificate_path.clone(),
-            reason,
-        };
+        let no_certificate =
+            |reason: String| CertificateError::NoCertificate { path: certificate_path.clone(), reason };
         let chain = CertificateDer::pem_slice_iter(&self.certificate)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| no_certificate(error.to_string()))?;
-        let own = chain
-            .first()
-            .ok_or_else(|| no_certificate("no CERTIFICATE block".to_owned()))?;
+        let own = chain.first().ok_or_else(|| no_certificate("no CERTIFICATE block".to_owned()))?;
         let (not_after, names) = describe(own).map_err(no_certificate)?;
         if not_after <= now {
             return Err(CertificateError::Expired {
@@ -154,23 +146,17 @@ impl PairFiles {
             });
         }
         // The reader's own message is left out: nothing of a key file goes into a message.
-        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| CertificateError::NoKey {
-            path: self.directory.join(KEY_FILE),
-        })?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| CertificateError::NoKey { path: self.directory.join(KEY_FILE) })?;
         let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
-            TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => CertificateError::Mismatch {
-                directory: self.directory.clone(),
-            },
-            other => CertificateError::Unusable {
-                directory: self.directory.clone(),
-                reason: other.to_string(),
-            },
+            TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                CertificateError::Mismatch { directory: self.directory.clone() }
+            }
+            other => {
+                CertificateError::Unusable { directory: self.directory.clone(), reason: other.to_string() }
+            }
         })?;
-        Ok(Certificate {
-            pair,
-            not_after,
-            names,
-        })
+        Ok(Certificate { pair, not_after, names })
     }
 }
 
@@ -196,10 +182,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
 }
 
 fn unreadable(path: &Path, source: io::Error) -> CertificateError {
-    CertificateError::Unreadable {
-        path: path.to_owned(),
-        source,
-    }
+    CertificateError::Unreadable { path: path.to_owned(), source }
 }
 
 /// The expiry and the names of a certificate.
@@ -210,14 +193,7 @@ fn describe(certificate: &CertificateDer<'_>) -> Result<(SystemTime, Vec<String>
         .subject_alternative_name()
         .ok()
         .flatten()
-        .map(|extension| {
-            extension
-                .value
-                .general_names
-                .iter()
-                .filter_map(dns_name)
-                .collect()
-        })
+        .map(|extension| extension.value.general_names.iter().filter_map(dns_name).collect())
         .unwrap_or_default();
     Ok((UNIX_EPOCH + Duration::from_secs(seconds), names))
 }
@@ -236,9 +212,6 @@ pub(super) fn timestamp(time: SystemTime) -> String {
 
 /// Seconds since 1970, for metrics.
 pub(super) fn unix_seconds(time: SystemTime) -> i64 {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map(|since| since.as_secs())
-        .unwrap_or_default();
+    let seconds = time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default();
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }

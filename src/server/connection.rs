@@ -44,12 +44,7 @@ pub(super) async fn serve<S>(stream: S, serving: Arc<Serving>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Serving {
-        router,
-        limits,
-        ending,
-        metrics,
-    } = serving.as_ref();
+    let Serving { router, limits, ending, metrics } = serving.as_ref();
     let phase = PhaseCell::default();
     let renew_at = Instant::now() + jittered(limits.connection_age, limits.connection_age_jitter);
     let service = service_fn(|request: Request<Incoming>| {
@@ -59,9 +54,7 @@ where
         async move {
             let mut answer = answer.await?;
             if renew.is_cancelled() || Instant::now() >= renew_at {
-                answer
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             phase.set(Phase::Idle);
             Ok::<_, Infallible>(answer)

@@ -20,22 +20,14 @@ impl Deadline {
     /// A deadline so long from now, without anything taken off.
     pub fn after(time: Duration) -> Self {
         let answer_by = Instant::now() + time;
-        Self {
-            answer_by,
-            over: answer_by,
-        }
+        Self { answer_by, over: answer_by }
     }
 
     /// The deadline of a request with this query, which came just now.
     pub(super) fn of_query(query: Option<&str>, limits: &Limits) -> Self {
-        let time = timeout_of(query)
-            .unwrap_or(limits.review_default)
-            .min(limits.review_longest);
+        let time = timeout_of(query).unwrap_or(limits.review_default).min(limits.review_longest);
         let now = Instant::now();
-        Self {
-            answer_by: now + time.saturating_sub(limits.review_margin),
-            over: now + time,
-        }
+        Self { answer_by: now + time.saturating_sub(limits.review_margin), over: now + time }
     }
 
     /// The moment by which the answer must be on its way.
@@ -93,12 +85,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn work_is_cut_at_the_deadline() {
         let deadline = Deadline::after(Duration::from_millis(100));
-        assert!(
-            deadline
-                .run(tokio::time::sleep(Duration::from_millis(99)))
-                .await
-                .is_ok()
-        );
+        assert!(deadline.run(tokio::time::sleep(Duration::from_millis(99))).await.is_ok());
         assert!(deadline.run(std::future::pending::<()>()).await.is_err());
         assert_eq!(deadline.remaining(), Duration::ZERO);
     }

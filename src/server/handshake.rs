@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 use crate::telemetry::metrics::ServerMetrics;
 
 /// How often distrust is logged: a caBundle that does not fit fails every review, and one line tells it.
-const DISTRUST_EVERY: Duration = Duration::from_secs(60);
+const DISTRUST_EVERY: Duration = Duration::from_mins(1);
 
 /// Handshakes of one listener.
 pub(super) struct Handshakes {
@@ -24,11 +24,7 @@ pub(super) struct Handshakes {
 
 impl Handshakes {
     pub(super) fn new(limit: Duration, metrics: ServerMetrics) -> Self {
-        Self {
-            limit,
-            metrics,
-            distrust_told: Mutex::new(None),
-        }
+        Self { limit, metrics, distrust_told: Mutex::new(None) }
     }
 
     /// The secured stream, unless the handshake fails or takes too long, which is counted here.

@@ -70,9 +70,9 @@ impl Default for Limits {
             admin_connections: 64,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
             idle_jitter: Duration::from_secs(30),
-            connection_age: Duration::from_secs(60),
+            connection_age: Duration::from_mins(1),
             connection_age_jitter: Duration::from_secs(30),
             write_stall: Duration::from_secs(10),
             linger: Duration::from_secs(5),
@@ -109,14 +109,9 @@ mod tests {
 
     #[test]
     fn jitter_stays_within_its_bounds_and_differs() {
-        let draws: Vec<_> = (0..64)
-            .map(|_| jittered(Duration::from_secs(60), Duration::from_secs(30)))
-            .collect();
-        assert!(
-            draws
-                .iter()
-                .all(|d| (Duration::from_secs(60)..Duration::from_secs(90)).contains(d))
-        );
+        let draws: Vec<_> =
+            (0..64).map(|_| jittered(Duration::from_mins(1), Duration::from_secs(30))).collect();
+        assert!(draws.iter().all(|d| (Duration::from_mins(1)..Duration::from_secs(90)).contains(d)));
         assert!(draws.iter().any(|d| d != &draws[0]));
     }
 }

@@ -91,15 +91,7 @@ impl Server {
         .await?;
         let webhook = bind(settings.listen, "--listen").await?;
         let admin = bind(settings.admin_listen, "--admin-listen").await?;
-        Ok(Self {
-            settings: settings.clone(),
-            limits,
-            readiness,
-            metrics,
-            certificate,
-            webhook,
-            admin,
-        })
+        Ok(Self { settings: settings.clone(), limits, readiness, metrics, certificate, webhook, admin })
     }
 
     /// Where reviews are taken; the port is the real one if any was asked for.
@@ -114,14 +106,7 @@ impl Server {
 
     /// Serves until told to stop, then pauses, drains and returns. Dropping the future ends everything at once.
     pub async fn run(self, webhook: Router, admin: Router, shutdown: Shutdown) -> Result<Ended, ServeError> {
-        let Self {
-            settings,
-            limits,
-            readiness,
-            metrics,
-            certificate,
-            ..
-        } = self;
+        let Self { settings, limits, readiness, metrics, certificate, .. } = self;
         let (webhook_address, admin_address) = (self.webhook.1, self.admin.1);
         let parts = Parts { limits, metrics };
         let abort = CancellationToken::new();
@@ -132,13 +117,7 @@ impl Server {
         let tls = Transport::Tls(certificate.served(), Arc::new(handshakes));
         let webhooks = parts.acceptor(tls, webhook, &ending, &tasks, &abort);
         // Probes and scrapes are answered until the very end, so they are not part of the draining.
-        let admins = parts.acceptor(
-            Transport::Plain,
-            admin,
-            &Ending::default(),
-            &TaskTracker::new(),
-            &abort,
-        );
+        let admins = parts.acceptor(Transport::Plain, admin, &Ending::default(), &TaskTracker::new(), &abort);
         let mut webhooks = tokio::spawn(webhooks.run(self.webhook.0, stop_accepting.clone()));
         let mut admins = tokio::spawn(admins.run(self.admin.0, abort.clone()));
         let mut reload = tokio::spawn(certificate.follow(settings.tls_poll_interval, abort.clone()));
@@ -168,13 +147,7 @@ impl Server {
             drained = timeout(settings.drain_timeout, tasks.wait()) => drained.is_ok(),
             () = shutdown.aborted() => tasks.is_empty(),
         };
-        let ended = if drained {
-            Ended::Drained
-        } else {
-            Ended::Cut {
-                connections: tasks.len(),
-            }
-        };
+        let ended = if drained { Ended::Drained } else { Ended::Cut { connections: tasks.len() } };
         abort.cancel();
         tasks.wait().await;
         // Its listener is closed, too, when this returns.
@@ -209,30 +182,18 @@ impl Parts {
             ending: ending.clone(),
             metrics: self.metrics.clone(),
         };
-        Acceptor {
-            transport,
-            serving: Arc::new(serving),
-            places,
-            tasks: tasks.clone(),
-            abort: abort.clone(),
-        }
+        Acceptor { transport, serving: Arc::new(serving), places, tasks: tasks.clone(), abort: abort.clone() }
     }
 }
 
 async fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen {
-        address,
-        flag,
-        source,
-    };
+    let failed = |source| StartError::Listen { address, flag, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
 
 fn unexpected(part: &'static str, ended: <JoinHandle<()> as Future>::Output) -> ServeError {
-    let reason = ended
-        .err()
-        .map_or_else(|| "it returned".to_owned(), |error| error.to_string());
+    let reason = ended.err().map_or_else(|| "it returned".to_owned(), |error| error.to_string());
     ServeError { part, reason }
 }

@@ -28,11 +28,7 @@ pub(super) struct Place {
 impl Places {
     /// So many places, of which one source may have so many.
     pub(super) fn new(most: usize, most_of_one: usize) -> Self {
-        Self {
-            taken: Arc::default(),
-            most,
-            most_of_one,
-        }
+        Self { taken: Arc::default(), most, most_of_one }
     }
 
     /// A place, if there is one for this source. Never waits.
@@ -47,10 +43,7 @@ impl Places {
         }
         *of_source += 1;
         taken.all += 1;
-        Some(Place {
-            source,
-            taken: Arc::clone(&self.taken),
-        })
+        Some(Place { source, taken: Arc::clone(&self.taken) })
     }
 }
 

@@ -48,14 +48,18 @@ impl Readiness {
     /// Adds a part, or gives another handle to the one of that name.
     pub fn part(&self, name: &'static str) -> Part {
         let mut parts = self.shared.parts.write().unwrap_or_else(PoisonError::into_inner);
-        Part {
-            ready: Arc::clone(parts.entry(name).or_default()),
-        }
+        Part { ready: Arc::clone(parts.entry(name).or_default()) }
     }
 
     /// From now on not ready: the server is stopping.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether a part is not ready. A server that is only stopping is complete, and answers what still comes.
+    pub fn is_incomplete(&self) -> bool {
+        let parts = self.shared.parts.read().unwrap_or_else(PoisonError::into_inner);
+        parts.values().any(|ready| !ready.load(Ordering::Acquire))
     }
 
     /// What stands against being ready, by name; empty means ready.
@@ -64,11 +68,7 @@ impl Readiness {
             return vec!["draining"];
         }
         let parts = self.shared.parts.read().unwrap_or_else(PoisonError::into_inner);
-        parts
-            .iter()
-            .filter(|(_, ready)| !ready.load(Ordering::Acquire))
-            .map(|(name, _)| *name)
-            .collect()
+        parts.iter().filter(|(_, ready)| !ready.load(Ordering::Acquire)).map(|(name, _)| *name).collect()
     }
 }
 

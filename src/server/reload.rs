@@ -42,16 +42,8 @@ impl CertificateStore {
         metrics: ServerMetrics,
     ) -> Result<Self, CertificateError> {
         let loaded = load(directory.clone(), Arc::clone(&provider), None).await?;
-        let Some(Loaded {
-            config,
-            certificate,
-            fingerprint,
-        }) = loaded
-        else {
-            return Err(CertificateError::Unusable {
-                directory,
-                reason: "nothing was read".to_owned(),
-            });
+        let Some(Loaded { config, certificate, fingerprint }) = loaded else {
+            return Err(CertificateError::Unusable { directory, reason: "nothing was read".to_owned() });
         };
         let store = Self {
             directory,
@@ -113,19 +105,9 @@ impl CertificateStore {
 
     /// Reads the files and, if they changed and are good, serves them from now on.
     async fn refresh(&mut self) {
-        match load(
-            self.directory.clone(),
-            Arc::clone(&self.provider),
-            Some(self.fingerprint),
-        )
-        .await
-        {
+        match load(self.directory.clone(), Arc::clone(&self.provider), Some(self.fingerprint)).await {
             Ok(None) => self.told = None,
-            Ok(Some(Loaded {
-                config,
-                certificate,
-                fingerprint,
-            })) => {
+            Ok(Some(Loaded { config, certificate, fingerprint })) => {
                 self.served.store(Arc::new(config));
                 self.not_after = certificate.not_after;
                 self.fingerprint = fingerprint;
@@ -151,17 +133,9 @@ impl CertificateStore {
     }
 
     fn announce(&self, names: &[String]) {
-        self.metrics
-            .certificate_not_after
-            .set(unix_seconds(self.not_after));
-        self.metrics
-            .certificate_loaded
-            .set(unix_seconds(SystemTime::now()));
-        tracing::info!(
-            names = names.join(" "),
-            not_after = timestamp(self.not_after),
-            "certificate loaded"
-        );
+        self.metrics.certificate_not_after.set(unix_seconds(self.not_after));
+        self.metrics.certificate_loaded.set(unix_seconds(SystemTime::now()));
+        tracing::info!(names = names.join(" "), not_after = timestamp(self.not_after), "certificate loaded");
     }
 }
 
@@ -190,20 +164,10 @@ async fn load(
         if known == Some(fingerprint) {
             return Ok(None);
         }
-        let Certificate {
-            pair,
-            not_after,
-            names,
-        } = files.parse(&provider, SystemTime::now())?;
-        let config = server_config(pair, provider).map_err(|error| CertificateError::Unusable {
-            directory,
-            reason: error.to_string(),
-        })?;
-        Ok(Some(Loaded {
-            config,
-            certificate: Described { not_after, names },
-            fingerprint,
-        }))
+        let Certificate { pair, not_after, names } = files.parse(&provider, SystemTime::now())?;
+        let config = server_config(pair, provider)
+            .map_err(|error| CertificateError::Unusable { directory, reason: error.to_string() })?;
+        Ok(Some(Loaded { config, certificate: Described { not_after, names }, fingerprint }))
     })
     .await
     .unwrap_or_else(|error| Err(unusable(shown, error.to_string())))

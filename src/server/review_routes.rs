@@ -54,10 +54,7 @@ impl ReviewRoutes {
             limits: limits.clone(),
             metrics,
         };
-        Self {
-            router: Router::new(),
-            gate: Arc::new(gate),
-        }
+        Self { router: Router::new(), gate: Arc::new(gate) }
     }
 
     /// Adds a route. The handler gets the whole body, as it came (it may be empty or no JSON), and by when it
@@ -74,29 +71,19 @@ impl ReviewRoutes {
             async move {
                 let begun = std::time::Instant::now();
                 let answer = gate.review(request, handler).await;
-                gate.metrics
-                    .request(path, answer.status())
-                    .observe(begun.elapsed().as_secs_f64());
+                gate.metrics.request(path, answer.status()).observe(begun.elapsed().as_secs_f64());
                 answer
             }
         });
-        Self {
-            router: self.router.route(path, service),
-            gate: self.gate,
-        }
+        Self { router: self.router.route(path, service), gate: self.gate }
     }
 
     /// The routes, and a sentence for every other path.
     pub fn into_router(self) -> Router {
         let gate = self.gate;
         self.router.fallback(move |request: Request| async move {
-            let answer = gate
-                .refuse(
-                    request,
-                    StatusCode::NOT_FOUND,
-                    "no webhook is served under this path\n",
-                )
-                .await;
+            let answer =
+                gate.refuse(request, StatusCode::NOT_FOUND, "no webhook is served under this path\n").await;
             gate.metrics.request(OTHER_PATH, answer.status()).observe(0.0);
             answer
         })
@@ -111,23 +98,14 @@ impl Gate {
     {
         let deadline = Deadline::of_query(request.uri().query(), &self.limits);
         if request.method() != Method::POST {
-            let mut answer = self
-                .refuse(
-                    request,
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "reviews are sent with POST\n",
-                )
-                .await;
-            answer
-                .headers_mut()
-                .insert(header::ALLOW, HeaderValue::from_static("POST"));
+            let mut answer =
+                self.refuse(request, StatusCode::METHOD_NOT_ALLOWED, "reviews are sent with POST\n").await;
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             return answer;
         }
         if !is_json(request.headers()) {
             let sentence = "reviews are sent with the Content-Type application/json\n";
-            return self
-                .refuse(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence)
-                .await;
+            return self.refuse(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, sentence).await;
         }
         let Ok(_place) = self.places.try_acquire() else {
             self.metrics.shed("requests");
@@ -153,20 +131,15 @@ impl Gate {
                     .into_response()
             }
             // Handlers keep the deadline themselves. This one did not, and nobody waits for it any more.
-            Err(_) => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "the review took longer than its timeout\n",
-            )
-                .into_response(),
+            Err(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, "the review took longer than its timeout\n").into_response()
+            }
         }
     }
 
     async fn busy(&self, request: Request) -> Response {
         let sentence = "too many reviews are being answered; come again\n";
-        with_retry(
-            self.refuse(request, StatusCode::TOO_MANY_REQUESTS, sentence)
-                .await,
-        )
+        with_retry(self.refuse(request, StatusCode::TOO_MANY_REQUESTS, sentence).await)
     }
 
     /// Refuses a request by its header alone.
@@ -184,11 +157,9 @@ impl Gate {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the review is larger than two objects of the largest size can make it\n",
             ),
-            BodyError::TooSlow => (
-                "too_slow",
-                StatusCode::REQUEST_TIMEOUT,
-                "the review was not there within its time\n",
-            ),
+            BodyError::TooSlow => {
+                ("too_slow", StatusCode::REQUEST_TIMEOUT, "the review was not there within its time\n")
+            }
             BodyError::Broken => ("broken", StatusCode::BAD_REQUEST, "the review broke off\n"),
             BodyError::NoMemory => {
                 self.metrics.shed("body_memory");
@@ -203,17 +174,13 @@ impl Gate {
 
 /// Says that the connection ends here, because bytes of this request may still be on their way.
 fn closing(mut answer: Response) -> Response {
-    answer
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
 /// The API server tries again after an integer `Retry-After`, within the webhook's timeout; a second is the least.
 fn with_retry(mut answer: Response) -> Response {
-    answer
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
 }
 
@@ -223,12 +190,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     let (Some(value), None) = (types.next(), types.next()) else {
         return false;
     };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 

@@ -8,30 +8,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
     /// Address on which the API server's reviews are taken, over TLS
-    #[arg(
-        long,
-        env = "REGCRED_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:8443"
-    )]
+    #[arg(long, env = "REGCRED_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub listen: SocketAddr,
 
     /// Address of health, readiness, metrics and version, over plain HTTP
-    #[arg(
-        long,
-        env = "REGCRED_ADMIN_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080"
-    )]
+    #[arg(long, env = "REGCRED_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin_listen: SocketAddr,
 
     /// Directory with the certificate and its key, as the files tls.crt and tls.key
-    #[arg(
-        long,
-        env = "REGCRED_TLS_DIRECTORY",
-        value_name = "DIRECTORY",
-        default_value = "/etc/regcred/tls"
-    )]
+    #[arg(long, env = "REGCRED_TLS_DIRECTORY", value_name = "DIRECTORY", default_value = "/etc/regcred/tls")]
     pub tls_directory: PathBuf,
 
     /// How often the certificate's files are read even if nothing announced a change

@@ -120,10 +120,7 @@ impl<S> TimedStream<S> {
             return written;
         }
         let since = *self.stalled.get_or_insert_with(Instant::now);
-        ready!(
-            self.write_timer
-                .poll_until(context, since + self.limits.write_stall)
-        );
+        ready!(self.write_timer.poll_until(context, since + self.limits.write_stall));
         self.expired = Some(Expired::Write);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -199,9 +196,7 @@ struct LazyTimer(Option<Pin<Box<Sleep>>>);
 
 impl LazyTimer {
     fn poll_until(&mut self, context: &mut Context<'_>, deadline: Instant) -> Poll<()> {
-        let sleep = self
-            .0
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);
         }
@@ -222,7 +217,7 @@ mod tests {
     use super::*;
 
     const LIMITS: StreamLimits = StreamLimits {
-        idle: Duration::from_secs(120),
+        idle: Duration::from_mins(2),
         header: Duration::from_secs(10),
         write_stall: Duration::from_secs(10),
     };
@@ -264,7 +259,7 @@ mod tests {
     async fn a_request_being_answered_has_no_limit_here() {
         let (mut stream, _client, phase) = pair();
         phase.set(Phase::Busy);
-        let waited = tokio::time::timeout(Duration::from_secs(3600), stream.read(&mut [0; 8])).await;
+        let waited = tokio::time::timeout(Duration::from_hours(1), stream.read(&mut [0; 8])).await;
         assert!(waited.is_err());
     }
 

@@ -42,11 +42,8 @@ mod tests {
 
     #[test]
     fn every_suite_has_forward_secrecy_and_authenticated_encryption() {
-        let mut names: Vec<_> = provider()
-            .cipher_suites
-            .iter()
-            .map(|suite| format!("{:?}", suite.suite()))
-            .collect();
+        let mut names: Vec<_> =
+            provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect();
         names.sort();
         assert_eq!(
             names,

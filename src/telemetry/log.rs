@@ -36,25 +36,15 @@ pub enum LogError {
 
 /// Starts logging for the whole process and makes panics log lines.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
-    let unreadable = |reason: String| LogError::Filter {
-        filter: filter.to_owned(),
-        reason,
-    };
+    let unreadable = |reason: String| LogError::Filter { filter: filter.to_owned(), reason };
     let filter = EnvFilter::try_new(filter).map_err(|error| unreadable(error.to_string()))?;
-    let lines = SubscriberBuilder::default()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = SubscriberBuilder::default().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         // The fields of an event stand beside its message, where queries look for them.
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init(),
-        LogFormat::Text => lines
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .try_init(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        }
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
     }
     .map_err(|_| LogError::AlreadyStarted)?;
     std::panic::set_hook(Box::new(log_panic));
@@ -76,9 +66,6 @@ mod tests {
     fn a_filter_that_cannot_be_read_is_refused_with_an_example() {
         let error = init(LogFormat::Json, "regcred=loud").unwrap_err().to_string();
         assert!(error.contains("\"regcred=loud\" is no log level"), "{error}");
-        assert!(
-            error.contains("write error, warn, info, debug or trace"),
-            "{error}"
-        );
+        assert!(error.contains("write error, warn, info, debug or trace"), "{error}");
     }
 }

@@ -7,9 +7,8 @@ use prometheus::{
 };
 
 /// Fine where reviews are answered (about a millisecond), coarse up to the longest time a webhook may have.
-const SECONDS: [f64; 15] = [
-    0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 3.0, 10.0,
-];
+const SECONDS: [f64; 15] =
+    [0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 3.0, 10.0];
 
 /// What the server counts. Clones share the counts.
 #[derive(Debug, Clone)]
@@ -43,27 +42,14 @@ impl ServerMetrics {
                 "regcred_server_connections_broken_total",
                 "Connections that ended otherwise than by agreement, by reason.",
                 "reason",
-                &[
-                    "idle",
-                    "header_timeout",
-                    "write_stall",
-                    "bad_request",
-                    "connection",
-                ],
+                &["idle", "header_timeout", "write_stall", "bad_request", "connection"],
             )?,
             handshake_failures: make.counters(
                 "regcred_server_handshake_failures_total",
                 "TLS handshakes that failed, by reason; certificate_rejected means that a client does not \
                  trust the certificate served (a caBundle that does not fit it).",
                 "reason",
-                &[
-                    "timeout",
-                    "closed",
-                    "certificate_rejected",
-                    "no_common_protocol",
-                    "not_tls",
-                    "other",
-                ],
+                &["timeout", "closed", "certificate_rejected", "no_common_protocol", "not_tls", "other"],
             )?,
             requests: make.request_histogram(
                 "regcred_server_request_duration_seconds",
@@ -125,9 +111,7 @@ impl ServerMetrics {
     }
 
     pub(crate) fn certificate_reloaded(&self, success: bool) {
-        self.certificate_reloads
-            .with_label_values(&[if success { "success" } else { "failure" }])
-            .inc();
+        self.certificate_reloads.with_label_values(&[if success { "success" } else { "failure" }]).inc();
     }
 }
 
@@ -178,9 +162,7 @@ mod tests {
     fn every_metric_has_our_prefix_and_help_and_a_unit() {
         let registry = Registry::new();
         let metrics = ServerMetrics::register(&registry).unwrap();
-        metrics
-            .request("/mutate/pods", http::StatusCode::OK)
-            .observe(0.001);
+        metrics.request("/mutate/pods", http::StatusCode::OK).observe(0.001);
         let families = registry.gather();
         assert!(families.len() >= 12);
         for family in families {

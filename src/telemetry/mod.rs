@@ -1,4 +1,6 @@
-/// Structured logs on standard error.
+//! Logs and metrics.
+
+pub mod admission_metrics;
+pub mod copy_metrics;
 pub mod log;
-/// The server's metrics, in a registry of our own.
 pub mod metrics;

@@ -51,11 +51,7 @@ impl Report {
     pub(crate) fn percentile(&self, share: f64) -> Duration {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss
-        )]
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let index = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
         sorted.get(index).copied().unwrap_or_default()
     }
@@ -106,11 +102,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(target: Target) -> Arc<Self> {
-        Arc::new(Self {
-            target,
-            idle: Mutex::default(),
-            made: std::sync::atomic::AtomicUsize::new(0),
-        })
+        Arc::new(Self { target, idle: Mutex::default(), made: std::sync::atomic::AtomicUsize::new(0) })
     }
 
     /// Opens the pool's connections ahead of the load.
@@ -133,21 +125,14 @@ impl Client {
                 .await
                 .map_err(|error| format!("no answer: {error:?}"))?;
             let (status, closes) = (answer.status(), announces_close(&answer));
-            let body = answer
-                .into_body()
-                .collect()
-                .await
-                .map_err(|error| format!("cut answer: {error:?}"))?;
+            let body =
+                answer.into_body().collect().await.map_err(|error| format!("cut answer: {error:?}"))?;
             if closes {
                 self.replace();
             } else {
                 self.keep(connection);
             }
-            if status == StatusCode::OK {
-                Ok(body.to_bytes())
-            } else {
-                Err(format!("status {status}"))
-            }
+            if status == StatusCode::OK { Ok(body.to_bytes()) } else { Err(format!("status {status}")) }
         };
         tokio::time::timeout(REQUEST_TIMEOUT, sent)
             .await
@@ -218,10 +203,7 @@ impl Client {
 }
 
 fn announces_close(answer: &Response<Incoming>) -> bool {
-    answer
-        .headers()
-        .get(header::CONNECTION)
-        .is_some_and(|value| value == "close")
+    answer.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
 }
 
 /// Open loop: so many requests a second until `enough` says so (it is told how many were begun).

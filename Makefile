@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# More arguments for the program behind a target, as in `make run ARGS=--once`.
+ARGS ?=
+# The name that `make image` gives, which is the one that manifests/ run.
+IMAGE ?= regcred:0.1.0
+CRD := manifests/registrycredentials.regcred.dev.yaml
+
+.PHONY: help run test lint bench control-plane certificates manifests image
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Show regcred at work on a real control plane (ARGS=--once ends by itself)
+	cargo build --locked --bin regcred --example demo
+	@cargo run --locked --quiet --example demo -- $(ARGS)
+
+test: ## Run all tests against a real control plane (KUBERNETES=1.33 for the oldest supported)
+	.ci/test $(ARGS)
+
+lint: ## Check formatting, lints, dependencies and file lengths
+	.ci/lint
+
+bench: ## Measure the server against a bare one, and the cost of a decision
+	cargo bench --locked --bench '*' -- $(ARGS)
+
+control-plane: ## Build the control plane for the tests (once; minutes the first time) and print its folder
+	tests/control-plane/build
+
+certificates: ## Make a development certificate: the overlay certs/development of manifests/ (ARGS=--force replaces it)
+	cargo run --locked -- certificates --output certs/development $(ARGS)
+
+manifests: ## Generate the CustomResourceDefinition in manifests/ from its Rust type
+	@new=$$(mktemp); trap 'rm -f "$$new"' EXIT; \
+	cargo run --locked --quiet -- manifests crd >"$$new"; \
+	cp "$$new" $(CRD); echo "wrote $(CRD)"
+
+image: ## Build the container image
+	docker build --tag $(IMAGE) .

@@ -1,0 +1,132 @@
+//! Answers reviews.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use kube::Client;
+use tracing::{Instrument, debug, info, info_span};
+
+use super::needs::Needs;
+use crate::cluster::Index;
+use crate::cluster::carrier::Carrier;
+use crate::cluster::pending::Pending;
+use crate::policy::{Answers, Decision, Rule, Step};
+use crate::review::{self, Request, ReviewError};
+use crate::server::{Deadline, Readiness};
+use crate::telemetry::admission_metrics::AdmissionMetrics;
+
+/// How long a copy whose source is missing waits before it is looked at for the first time.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// Answers reviews for all rules. Clones share everything.
+#[derive(Clone)]
+pub struct Reviewer {
+    index: Arc<Index>,
+    needs: Needs,
+    pending: Pending,
+    readiness: Readiness,
+    metrics: AdmissionMetrics,
+}
+
+impl Reviewer {
+    /// A reviewer that decides by what `index` knows.
+    pub fn new(
+        client: Client,
+        index: Arc<Index>,
+        carrier: Carrier,
+        pending: Pending,
+        readiness: Readiness,
+        metrics: AdmissionMetrics,
+    ) -> Self {
+        let needs = Needs { client, carrier, metrics: metrics.clone() };
+        Self { index, needs, pending, readiness, metrics }
+    }
+
+    /// Answers one review by a rule.
+    pub async fn answer(&self, rule: Rule, body: Bytes, deadline: Deadline) -> Response {
+        // Before everything is known a pod that needs a credential would be let through without it. The API server
+        // asks again, and its next call may reach a replica that knows.
+        if self.readiness.is_incomplete() {
+            return retry_later();
+        }
+        match review::decode(&body) {
+            Ok(request) => {
+                let span = info_span!(
+                    "review",
+                    uid = &*request.uid,
+                    namespace = request.namespace(),
+                    name = request.name(),
+                    operation = &*request.operation
+                );
+                let decision = self.decide(rule, &request, &deadline).instrument(span.clone()).await;
+                self.metrics.decided(rule, &decision);
+                span.in_scope(|| log(rule, &decision));
+                respond(&request.uid, &decision)
+            }
+            Err(ReviewError::UnreadableRequest { uid }) => {
+                let mut decision = Decision::allow(crate::policy::Reason::Unreadable);
+                decision.warnings.add("regcred could not read this request and left it as it is");
+                self.metrics.decided(rule, &decision);
+                respond(&uid, &decision)
+            }
+            Err(error @ (ReviewError::NotJson { .. } | ReviewError::NotAReview)) => {
+                (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
+            }
+        }
+    }
+
+    async fn decide(&self, rule: Rule, request: &Request<'_>, deadline: &Deadline) -> Decision {
+        if Rule::for_request(request) != Some(rule) {
+            return Decision::allow(crate::policy::Reason::NoRule);
+        }
+        let mut answers = Answers::default();
+        loop {
+            match rule.decide(request, &self.index.snapshot(), &answers, Instant::now()) {
+                Step::Decided(decision) => {
+                    for (credential, place) in &decision.awaited {
+                        if !self.pending.contains(place) {
+                            self.pending.add(
+                                Arc::clone(credential),
+                                place.clone(),
+                                Instant::now() + FIRST_LOOK,
+                            );
+                        }
+                    }
+                    return decision;
+                }
+                Step::Needs(needs) => self.needs.carry_out(needs, &mut answers, deadline).await,
+            }
+        }
+    }
+}
+
+fn log(rule: Rule, decision: &Decision) {
+    let added = decision.patch.as_ref().map(|patch| patch.names().join(","));
+    let (rule, reason) = (rule.as_str(), decision.reason.as_str());
+    if added.is_some() || !decision.warnings.texts().is_empty() {
+        info!(rule, reason, added, warnings = ?decision.warnings.texts(), "decided");
+    } else {
+        debug!(rule, reason, "decided");
+    }
+}
+
+fn respond(uid: &str, decision: &Decision) -> Response {
+    match review::encode(uid, decision) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer has no JSON form");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The API server's client retries a 503 that says when, within the time it has.
+fn retry_later() -> Response {
+    let sentence = "regcred does not know the cluster yet; its /readyz says what is missing\n";
+    let mut answer = (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}

@@ -1,0 +1,6 @@
+//! The way of a review through the parts: decode, decide, carry out what the decision needs, encode.
+
+mod handler;
+mod needs;
+
+pub use handler::Reviewer;

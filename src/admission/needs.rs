@@ -1,0 +1,51 @@
+//! Carries out what decisions need.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use kube::Client;
+
+use crate::cluster::carrier::Carrier;
+use crate::cluster::reads;
+use crate::cluster::snapshot::Obstacle;
+use crate::policy::{Answers, CopyAnswer, NamespaceAnswer, Need};
+use crate::server::Deadline;
+use crate::telemetry::admission_metrics::AdmissionMetrics;
+
+/// What a need is told when the deadline came first.
+const OUT_OF_TIME: &str = "this request's time was over";
+
+/// Carries out needs with the cluster.
+#[derive(Clone)]
+pub(super) struct Needs {
+    pub(super) client: Client,
+    pub(super) carrier: Carrier,
+    pub(super) metrics: AdmissionMetrics,
+}
+
+impl Needs {
+    /// Carries out all at the same time, under one deadline. What is not done by then is answered as such; a write
+    /// goes on, and its result is remembered.
+    pub(super) async fn carry_out(&self, needs: Vec<Need>, answers: &mut Answers, deadline: &Deadline) {
+        let mut copies = Vec::new();
+        for need in needs {
+            match need {
+                Need::Namespace(name) => {
+                    self.metrics.namespace_read();
+                    let read = deadline.run(reads::namespace(&self.client, &name)).await;
+                    let answer = read.unwrap_or_else(|_| NamespaceAnswer::Unknown(OUT_OF_TIME.into()));
+                    answers.namespace = Some(answer);
+                }
+                Need::Copy { credential, place } => {
+                    let write = self.carrier.create(Arc::clone(&credential), place.clone());
+                    copies.push(deadline.run(write).map(|answer| {
+                        let out_of_time = || CopyAnswer::Blocked(Obstacle::Passing(OUT_OF_TIME.into()));
+                        (place, answer.unwrap_or_else(|_| out_of_time()))
+                    }));
+                }
+            }
+        }
+        answers.copies.extend(join_all(copies).await);
+    }
+}

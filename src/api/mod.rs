@@ -1,0 +1,5 @@
+//! The objects that people write for regcred.
+
+pub mod registry_credential;
+
+pub use registry_credential::{RegistryCredential, RegistryCredentialSpec};

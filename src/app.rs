@@ -1,0 +1,155 @@
+//! `regcred serve`: makes the parts, joins them, and watches over them until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use kube::{Client, Config};
+use prometheus::Registry;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::Reviewer;
+use crate::cluster::carrier::Carrier;
+use crate::cluster::pending::Pending;
+use crate::cluster::{Index, watch};
+use crate::controller::retry;
+use crate::policy::Rule;
+use crate::server::{
+    Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
+};
+use crate::telemetry::admission_metrics::AdmissionMetrics;
+use crate::telemetry::copy_metrics::CopyMetrics;
+use crate::telemetry::log::{self, LogError, LogFormat};
+use crate::telemetry::metrics::ServerMetrics;
+
+/// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The arguments of `regcred serve`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    server: Settings,
+
+    /// How log lines look
+    #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+
+    /// Which log lines are written: error, warn, info, debug or trace, also per part as in info,regcred=debug
+    #[arg(long, env = "REGCRED_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    log_level: String,
+
+    /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
+    #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+/// Why serving did not begin, or ended.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// Logging.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The runtime could not be started.
+    #[error("the runtime could not be started: {0}")]
+    Runtime(#[from] std::io::Error),
+    /// Nothing says where the API server is.
+    #[error("no way to the API server: {0}; run in a pod with a ServiceAccount token, or set KUBECONFIG")]
+    NoCluster(#[source] Box<kube::config::InferConfigError>),
+    /// The configuration cannot be used.
+    #[error("the client of the API server could not be made: {0}; check the kubeconfig's certificates")]
+    Client(#[source] Box<kube::Error>),
+    /// A metric is registered twice, which is a defect.
+    #[error("the metrics could not be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// Listening or the certificate.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A part of the server ended by itself.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Another part ended by itself.
+    #[error("the {0} ended unexpectedly; the log says why")]
+    Ended(&'static str),
+}
+
+/// Serves until SIGTERM or SIGINT; a second one ends at once.
+///
+/// # Errors
+/// When something is wrong at the start, or a part ends that must not.
+pub fn serve(arguments: &Arguments) -> Result<(), AppError> {
+    log::init(arguments.log_format, &arguments.log_level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: &Arguments) -> Result<(), AppError> {
+    let config = configuration().await?;
+    let own_namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config).map_err(|error| AppError::Client(Box::new(error)))?;
+
+    let (registry, readiness, limits) = (Registry::new(), Readiness::new(), Limits::default());
+    let server_metrics = ServerMetrics::register(&registry)?;
+    let admission_metrics = AdmissionMetrics::register(&registry)?;
+    let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
+    let copy_metrics = CopyMetrics::register(&registry)?;
+    let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics);
+
+    let server =
+        Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
+    let watches = watch::run(client.clone(), Arc::clone(&index), readiness.clone());
+    let stop = CancellationToken::new();
+    let _stop_when_done = stop.clone().drop_guard();
+    let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), stop);
+    let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
+    let shutdown = Shutdown::new();
+    let serving = server.run(
+        routes(&limits, server_metrics, &reviewer).into_router(),
+        admin::router(readiness, registry),
+        shutdown.clone(),
+    );
+    let (watches, retries) = (tokio::spawn(watches), tokio::spawn(retries));
+    tokio::select! {
+        ended = serving => ended.map(drop).map_err(AppError::from),
+        _ = watches => Err(AppError::Ended("watches")),
+        _ = retries => Err(AppError::Ended("retry loop")),
+        error = pass_on_signals(&shutdown) => Err(error),
+    }
+}
+
+/// The client never retries by itself: a call's time is short, and the watches have their own pauses.
+async fn configuration() -> Result<Config, AppError> {
+    let mut config = Config::infer().await.map_err(|error| AppError::NoCluster(Box::new(error)))?;
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    Ok(config)
+}
+
+/// The paths of the webhook configurations.
+fn routes(limits: &Limits, metrics: ServerMetrics, reviewer: &Reviewer) -> ReviewRoutes {
+    Rule::ALL.into_iter().fold(ReviewRoutes::new(limits, metrics), |routes, rule| {
+        let reviewer = reviewer.clone();
+        routes.route(rule.path(), move |body, deadline| {
+            let reviewer = reviewer.clone();
+            async move { reviewer.answer(rule, body, deadline).await }
+        })
+    })
+}
+
+/// Runs for ever, or until signals cannot be received.
+async fn pass_on_signals(shutdown: &Shutdown) -> AppError {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (mut terminate, mut interrupt) = match signals {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => return AppError::Runtime(error),
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        shutdown.request();
+    }
+}

@@ -1,0 +1,196 @@
+//! An authority that signs certificates for the webhook's server.
+//!
+//! Keys are ECDSA P-256: every Kubernetes API server verifies them, and a full handshake costs a fraction of
+//! what RSA or P-384 cost.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+};
+use rustls_pki_types::DnsName;
+use thiserror::Error;
+use time::OffsetDateTime;
+
+/// How long before "now" a certificate starts to be valid: clocks of API servers differ from ours, and a
+/// certificate that is not valid yet fails every call. An hour covers a machine in a wrong time zone's
+/// daylight saving as well.
+const BACKDATED: Duration = Duration::from_hours(1);
+
+/// The common name of a leaf. Nothing reads it: verification goes by the subject alternative names, which, unlike
+/// a common name, may be longer than 64 characters.
+const LEAF_COMMON_NAME: &str = "regcred webhook server";
+
+/// Why a certificate could not be issued.
+#[derive(Debug, Error)]
+pub enum CertificateError {
+    /// The name cannot stand in a certificate for a server.
+    #[error(
+        "{name:?} is not a DNS name; a webhook's certificate is for names such as regcred.regcred-system.svc"
+    )]
+    InvalidName {
+        /// The name as it was given.
+        name: String,
+    },
+    /// A certificate without a subject alternative name is refused by every API server.
+    #[error("a server's certificate needs at least one DNS name")]
+    NoNames,
+    /// The lifetime ends where no certificate can.
+    #[error("a certificate cannot be valid for {} days from now; choose fewer", lifetime.as_secs() / 86_400)]
+    LifetimeOutOfRange {
+        /// The lifetime as it was given.
+        lifetime: Duration,
+    },
+    /// Whoever trusts the authority stops to trust the leaf when the authority ends.
+    #[error(
+        "the certificate would be valid for longer than its authority; shorten it or renew the authority first"
+    )]
+    OutlivesAuthority,
+    /// The cryptography refused.
+    #[error("the certificate could not be made: {0}")]
+    Signing(#[from] rcgen::Error),
+}
+
+/// A private key as PEM (PKCS #8), which shows itself to nobody by accident.
+#[derive(Clone)]
+pub struct PrivateKeyPem(String);
+
+impl PrivateKeyPem {
+    /// The key itself, for the place that stores or loads it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivateKeyPem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PrivateKeyPem(redacted)")
+    }
+}
+
+/// A certificate authority whose only purpose is this webhook: webhook configurations trust it by their
+/// `caBundle`, nothing else does.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    not_after: SystemTime,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Authority").field("not_after", &self.not_after).finish_non_exhaustive()
+    }
+}
+
+/// A server's certificate and its key.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The certificate alone: its authority is what the other side already has.
+    pub certificate_pem: String,
+    /// The key that belongs to it.
+    pub key_pem: PrivateKeyPem,
+    /// When it ends.
+    pub not_after: SystemTime,
+}
+
+impl Authority {
+    /// A new authority with a new key, valid from an hour before `now` until `lifetime` after it.
+    pub fn new(common_name: &str, lifetime: Duration, now: SystemTime) -> Result<Self, CertificateError> {
+        let mut parameters = parameters(common_name, lifetime, now)?;
+        // It signs leaves, never another authority.
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(parameters, new_key()?)?;
+        Ok(Self { issuer, not_after: end(lifetime, now)? })
+    }
+
+    /// The authority's certificate: what goes into a webhook configuration's `caBundle`.
+    pub fn certificate_pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// When the authority ends.
+    pub fn not_after(&self) -> SystemTime {
+        self.not_after
+    }
+
+    /// A server's certificate with a new key for `dns_names`, valid from an hour before `now` until `lifetime`
+    /// after it, which may not be later than the authority's own end.
+    pub fn issue(
+        &self,
+        dns_names: &[String],
+        lifetime: Duration,
+        now: SystemTime,
+    ) -> Result<Leaf, CertificateError> {
+        if dns_names.is_empty() {
+            return Err(CertificateError::NoNames);
+        }
+        let not_after = end(lifetime, now)?;
+        if not_after > self.not_after {
+            return Err(CertificateError::OutlivesAuthority);
+        }
+        let mut parameters = parameters(LEAF_COMMON_NAME, lifetime, now)?;
+        parameters.subject_alt_names =
+            dns_names.iter().map(|name| subject_alternative_name(name)).collect::<Result<_, _>>()?;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // Names the key that signed it: while two authorities overlap in a bundle, a verifier finds the right one
+        // at once although both carry the same subject.
+        parameters.use_authority_key_identifier_extension = true;
+        let key = new_key()?;
+        let certificate = parameters.signed_by(&key, &self.issuer)?;
+        Ok(Leaf {
+            certificate_pem: certificate.pem(),
+            key_pem: PrivateKeyPem(key.serialize_pem()),
+            not_after,
+        })
+    }
+}
+
+/// The DNS names under which an API server calls a Service, the first of which it verifies.
+pub fn service_names(service: &str, namespace: &str) -> Vec<String> {
+    vec![format!("{service}.{namespace}.svc"), format!("{service}.{namespace}.svc.cluster.local")]
+}
+
+fn new_key() -> Result<KeyPair, rcgen::Error> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+}
+
+fn parameters(
+    common_name: &str,
+    lifetime: Duration,
+    now: SystemTime,
+) -> Result<CertificateParams, CertificateError> {
+    let out_of_range = || CertificateError::LifetimeOutOfRange { lifetime };
+    let start = now.checked_sub(BACKDATED).ok_or_else(out_of_range)?;
+    let mut distinguished_name = DistinguishedName::new();
+    distinguished_name.push(DnType::CommonName, common_name);
+    // The parameters have no other constructor than their default, all of whose values that matter are set here
+    // or by the caller.
+    let mut parameters = CertificateParams::default();
+    parameters.not_before = date_time(start).ok_or_else(out_of_range)?;
+    parameters.not_after = date_time(end(lifetime, now)?).ok_or_else(out_of_range)?;
+    parameters.distinguished_name = distinguished_name;
+    Ok(parameters)
+}
+
+fn end(lifetime: Duration, now: SystemTime) -> Result<SystemTime, CertificateError> {
+    now.checked_add(lifetime).ok_or(CertificateError::LifetimeOutOfRange { lifetime })
+}
+
+/// `None` for a time that a certificate cannot state (before 1970, after the year 9999).
+fn date_time(time: SystemTime) -> Option<OffsetDateTime> {
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()
+}
+
+fn subject_alternative_name(name: &str) -> Result<SanType, CertificateError> {
+    let invalid = || CertificateError::InvalidName { name: name.to_owned() };
+    DnsName::try_from(name).map_err(|_| invalid())?;
+    Ok(SanType::DnsName(name.try_into().map_err(|_| invalid())?))
+}
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;

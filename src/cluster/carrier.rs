@@ -1,0 +1,183 @@
+//! Creates missing copies, in an admission call or from the retry loop. It only ever creates: what exists is read
+//! once and judged, never changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use tokio::sync::Semaphore;
+
+use super::index::Index;
+use super::pending::Pending;
+use super::snapshot::Obstacle;
+use crate::model::ObjectKey;
+use crate::model::copy::{Origin, copy_of};
+use crate::model::credential::Credential;
+use crate::model::source::SourceState;
+use crate::policy::CopyAnswer;
+use crate::telemetry::copy_metrics::CopyMetrics;
+
+/// How many copies are written at once. Each write holds a connection to the API server; a burst of new namespaces
+/// must not open more. Beyond this many the caller is told that the copy comes later.
+const WRITES_AT_ONCE: usize = 64;
+/// The longest a write takes. It outlives the call that asked for it, so that its result is not lost.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The cause that the API server gives when nothing can be created in a namespace any more
+/// (`corev1.NamespaceTerminatingCause`).
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
+/// The field manager of everything regcred writes.
+const FIELD_MANAGER: &str = "regcred";
+
+/// A write under way, which every caller that wants the same copy awaits.
+type Write = Shared<BoxFuture<'static, CopyAnswer>>;
+
+/// Creates copies; one write per copy is under way at a time. Clones share everything.
+#[derive(Clone)]
+pub struct Carrier {
+    shared: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    index: Arc<Index>,
+    pending: Pending,
+    metrics: CopyMetrics,
+    permits: Semaphore,
+    under_way: Mutex<HashMap<ObjectKey, Write>>,
+}
+
+impl Carrier {
+    /// A carrier that writes with `client`, which must not retry by itself.
+    pub fn new(client: Client, index: Arc<Index>, pending: Pending, metrics: CopyMetrics) -> Self {
+        let permits = Semaphore::new(WRITES_AT_ONCE);
+        Self {
+            shared: Arc::new(Inner { client, index, pending, metrics, permits, under_way: Mutex::default() }),
+        }
+    }
+
+    /// Creates the copy of a credential unless it is there. Dropping the future does not end the write.
+    pub async fn create(&self, credential: Arc<Credential>, place: ObjectKey) -> CopyAnswer {
+        let write = {
+            let mut under_way = self.shared.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(write) = under_way.get(&place) {
+                write.clone()
+            } else {
+                let inner = Arc::clone(&self.shared);
+                let task = tokio::spawn(inner.write(credential, place.clone()));
+                let write =
+                    task.map(|ended| ended.unwrap_or_else(|_| failed("the write ended unexpectedly")));
+                under_way.entry(place).or_insert(write.boxed().shared()).clone()
+            }
+        };
+        write.await
+    }
+}
+
+fn failed(reason: &str) -> CopyAnswer {
+    CopyAnswer::Blocked(Obstacle::Passing(reason.into()))
+}
+
+impl Inner {
+    async fn write(self: Arc<Self>, credential: Arc<Credential>, place: ObjectKey) -> CopyAnswer {
+        let answer = match self.settled(&credential, &place) {
+            Some(answer) => answer,
+            None => self.write_and_remember(credential, &place).await,
+        };
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
+        answer
+    }
+
+    /// What an earlier write has brought since the caller looked.
+    fn settled(&self, credential: &Credential, place: &ObjectKey) -> Option<CopyAnswer> {
+        let known = self.index.snapshot();
+        if known.has_copy(place, credential) {
+            return Some(CopyAnswer::Present);
+        }
+        known.obstacle(place, Instant::now()).map(|obstacle| CopyAnswer::Blocked(obstacle.clone()))
+    }
+
+    /// The result is in the index before the write stops being under way, so that nobody writes in between.
+    async fn write_and_remember(&self, credential: Arc<Credential>, place: &ObjectKey) -> CopyAnswer {
+        let answer = match self.permits.try_acquire() {
+            Ok(_permit) => {
+                let attempt = tokio::time::timeout(WRITE_TIMEOUT, self.attempt(&credential, place)).await;
+                attempt.unwrap_or_else(|_| failed("the API server did not answer in time"))
+            }
+            Err(_) => failed("too many copies are being created at once"),
+        };
+        if let CopyAnswer::Blocked(obstacle) = &answer {
+            tracing::warn!(copy = %place, ?obstacle, "a copy could not be created");
+            let retry_at = self.index.set_back(place, obstacle.clone(), Instant::now());
+            if matches!(obstacle, Obstacle::Passing(_)) {
+                self.pending.add(credential, place.clone(), retry_at);
+            }
+        }
+        self.metrics.write(&answer);
+        answer
+    }
+
+    async fn attempt(&self, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
+        let known = self.index.snapshot();
+        let Some(SourceState::Good(source)) =
+            known.sources.get(&credential.source).map(|source| &source.state)
+        else {
+            return failed("the source Secret cannot be carried now");
+        };
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &place.namespace);
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        match api.create(&parameters, &copy_of(source, credential, place)).await {
+            Ok(created) => {
+                self.index.apply_copy(&created);
+                tracing::info!(copy = %place, credential = %credential.name, "created a copy");
+                CopyAnswer::Created
+            }
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                self.judge(&api, credential, place).await
+            }
+            Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
+        }
+    }
+
+    /// Something of that name is there: ours, perhaps by another replica, or foreign.
+    async fn judge(&self, api: &Api<Secret>, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
+        match api.get_opt(&place.name).await {
+            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => {
+                failed("a Secret of that name is being deleted")
+            }
+            Ok(Some(found)) => match Origin::of(&found.metadata) {
+                Some(origin) if origin.is_of(credential) => {
+                    self.index.apply_copy(&found);
+                    CopyAnswer::Present
+                }
+                // The garbage collector removes it, because its owner is gone.
+                Some(origin) if *origin.credential == *credential.name => {
+                    failed("the copy of a former credential of that name is still there")
+                }
+                Some(_) | None => CopyAnswer::Blocked(Obstacle::Foreign),
+            },
+            Ok(None) => failed("a Secret of that name has just been deleted"),
+            Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
+        }
+    }
+}
+
+/// An object that is invalid or too large will stay so; everything else may pass: quotas and policies change,
+/// rights are granted, servers come back.
+fn obstacle_of(error: &kube::Error) -> Obstacle {
+    let kube::Error::Api(status) = error else {
+        return Obstacle::Passing(super::brief(error).into());
+    };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let is_terminating = causes.into_iter().any(|cause| cause.reason == NAMESPACE_TERMINATING);
+    match status.code {
+        404 => Obstacle::NamespaceGone,
+        403 if is_terminating => Obstacle::NamespaceGone,
+        413 | 422 => Obstacle::Lasting(super::brief(error).into()),
+        _ => Obstacle::Passing(super::brief(error).into()),
+    }
+}

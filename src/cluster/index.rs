@@ -1,0 +1,291 @@
+//! The index: watch events in, snapshots out. No I/O.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+
+use super::snapshot::{Copy, Namespace, Obstacle, Setback, Snapshot};
+use crate::api::RegistryCredential;
+use crate::model::ObjectKey;
+use crate::model::copy::Origin;
+use crate::model::credential::{Credential, CredentialError};
+use crate::model::source::Source;
+
+/// The annotation by which a ServiceAccount limits its pods to the Secrets it lists
+/// (`k8s.io/kubernetes/plugin/pkg/admission/serviceaccount`).
+const ENFORCE_MOUNTABLE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
+/// The first pause after a write that did not succeed; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause: what an admin has mended is taken up within this time.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// From this many on, setbacks that have been over for [`LONGEST_PAUSE`] are forgotten when one is added.
+const MANY_SETBACKS: usize = 1_024;
+
+/// Holds what the watches have seen and publishes it.
+pub struct Index {
+    published: ArcSwap<Snapshot>,
+    /// Serialises writers; readers never take it.
+    writing: Mutex<()>,
+    /// Keys the digests of copies, so that they tell nothing about their content.
+    digest_key: RandomState,
+}
+
+impl Index {
+    /// An index that knows nothing yet.
+    pub fn new(own_namespace: &str) -> Self {
+        let snapshot = Snapshot { own_namespace: own_namespace.into(), ..Snapshot::default() };
+        Self {
+            published: ArcSwap::from_pointee(snapshot),
+            writing: Mutex::new(()),
+            digest_key: RandomState::new(),
+        }
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        let _writing: MutexGuard<'_, ()> = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Snapshot::clone(&self.published.load());
+        change(&mut next);
+        self.published.store(Arc::new(next));
+    }
+
+    /// A credential was created or changed. An object that cannot be compiled counts as absent.
+    ///
+    /// # Errors
+    /// Why it cannot be compiled.
+    pub fn apply_credential(&self, object: &RegistryCredential) -> Result<(), CredentialError> {
+        let Some(name) = object.metadata.name.as_deref() else {
+            return Err(CredentialError::NoName);
+        };
+        match Credential::parse(object) {
+            Ok(credential) => {
+                self.change(|snapshot| {
+                    snapshot.credentials.insert(name.into(), Arc::new(credential));
+                });
+                Ok(())
+            }
+            Err(error) => {
+                self.delete_credential(name);
+                Err(error)
+            }
+        }
+    }
+
+    /// A credential is gone. What was known of its source goes unless another credential refers to it.
+    pub fn delete_credential(&self, name: &str) {
+        self.change(|snapshot| {
+            if let Some(gone) = snapshot.credentials.remove(name) {
+                let is_used =
+                    snapshot.credentials.values().any(|credential| credential.source == gone.source);
+                if !is_used {
+                    snapshot.sources.remove(&gone.source);
+                }
+            }
+        });
+    }
+
+    /// Credentials that were not in a complete list are gone.
+    pub fn retain_credentials(&self, listed: &HashSet<String>) {
+        let snapshot = self.snapshot();
+        for name in snapshot.credentials.keys().filter(|name| !listed.contains(&***name)) {
+            self.delete_credential(name);
+        }
+    }
+
+    /// A registry Secret was created or changed. Secrets that no credential names are not kept.
+    pub fn apply_source(&self, secret: &Secret) {
+        let Some(key) = key_of(&secret.metadata) else {
+            return;
+        };
+        if self.snapshot().credentials.values().any(|credential| credential.source == key) {
+            self.change(|snapshot| {
+                let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
+                snapshot.sources.insert(key, before.after(secret));
+            });
+        }
+    }
+
+    /// A registry Secret is gone. One that was re-created meanwhile, seen by another watch, has another uid.
+    pub fn delete_source(&self, metadata: &ObjectMeta) {
+        let Some(key) = key_of(metadata) else {
+            return;
+        };
+        self.change(|snapshot| {
+            if let Some(source) =
+                snapshot.sources.get(&key).filter(|source| source.uid() == metadata.uid.as_deref())
+            {
+                let gone = source.gone();
+                snapshot.sources.insert(key, gone);
+            }
+        });
+    }
+
+    /// Sources of a namespace and Secret type that were not in a complete list are gone.
+    pub fn retain_sources(&self, namespace: &str, secret_type: &str, listed: &HashSet<ObjectKey>) {
+        self.change(|snapshot| {
+            let is_gone = |key: &ObjectKey, source: &Source| {
+                *key.namespace == *namespace
+                    && source.secret_type() == Some(secret_type)
+                    && !listed.contains(key)
+            };
+            let sources = snapshot.sources.iter().filter(|(key, source)| is_gone(key, source));
+            let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
+            snapshot.sources.extend(gone);
+        });
+    }
+
+    /// A namespace was created or changed.
+    pub fn apply_namespace(&self, metadata: &ObjectMeta) {
+        let Some(name) = metadata.name.as_deref() else {
+            return;
+        };
+        let namespace = namespace_of(metadata);
+        self.change(|snapshot| {
+            snapshot.namespaces.insert(name.into(), Arc::new(namespace));
+        });
+    }
+
+    /// A namespace is gone, and everything in it.
+    pub fn delete_namespace(&self, name: &str) {
+        self.change(|snapshot| {
+            snapshot.namespaces.remove(name);
+        });
+    }
+
+    /// Namespaces that were not in a complete list are gone.
+    pub fn retain_namespaces(&self, listed: &HashSet<String>) {
+        self.change(|snapshot| snapshot.namespaces.retain(|name, _| listed.contains(&**name)));
+    }
+
+    /// A ServiceAccount was created or changed. Only those that limit their pods are kept.
+    pub fn apply_service_account(&self, metadata: &ObjectMeta) {
+        let Some(key) = key_of(metadata) else {
+            return;
+        };
+        let annotations = metadata.annotations.as_ref();
+        let is_guarded =
+            annotations.is_some_and(|all| all.get(ENFORCE_MOUNTABLE_SECRETS).is_some_and(|v| v == "true"));
+        if is_guarded != self.snapshot().guarded_service_accounts.contains(&key) {
+            self.change(|snapshot| {
+                if is_guarded {
+                    snapshot.guarded_service_accounts.insert(key);
+                } else {
+                    snapshot.guarded_service_accounts.remove(&key);
+                }
+            });
+        }
+    }
+
+    /// A ServiceAccount is gone.
+    pub fn delete_service_account(&self, metadata: &ObjectMeta) {
+        if let Some(key) = key_of(metadata) {
+            self.change(|snapshot| {
+                snapshot.guarded_service_accounts.remove(&key);
+            });
+        }
+    }
+
+    /// ServiceAccounts that were not in a complete list are gone.
+    pub fn retain_service_accounts(&self, listed: &HashSet<ObjectKey>) {
+        self.change(|snapshot| snapshot.guarded_service_accounts.retain(|key| listed.contains(key)));
+    }
+
+    /// A Secret with our label was created or changed, or a write of ours has returned it. One that does not bear
+    /// all marks of a copy counts as absent.
+    pub fn apply_copy(&self, secret: &Secret) {
+        let Some(key) = key_of(&secret.metadata) else {
+            return;
+        };
+        let origin = Origin::of(&secret.metadata);
+        let digest = self.digest_key.hash_one((&secret.type_, secret.data.as_ref().map(content)));
+        self.change(|snapshot| match origin {
+            Some(origin) => {
+                snapshot.setbacks.remove(&key);
+                snapshot.copies.insert(
+                    key,
+                    Copy {
+                        uid: secret.metadata.uid.as_deref().unwrap_or_default().into(),
+                        resource_version: secret
+                            .metadata
+                            .resource_version
+                            .as_deref()
+                            .unwrap_or_default()
+                            .into(),
+                        credential_uid: origin.credential_uid.into(),
+                        digest,
+                    },
+                );
+            }
+            None => {
+                snapshot.copies.remove(&key);
+            }
+        });
+    }
+
+    /// A copy is gone. A late event about a former copy leaves the present one alone.
+    pub fn delete_copy(&self, metadata: &ObjectMeta) {
+        let Some(key) = key_of(metadata) else {
+            return;
+        };
+        self.change(|snapshot| {
+            if snapshot.copies.get(&key).is_some_and(|copy| Some(&*copy.uid) == metadata.uid.as_deref()) {
+                snapshot.copies.remove(&key);
+            }
+        });
+    }
+
+    /// Copies that were not in a complete list are gone.
+    pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) {
+        self.change(|snapshot| snapshot.copies.retain(|key, _| listed.contains(key)));
+    }
+
+    /// A write did not succeed: it is remembered, and tried again after a pause that doubles each time.
+    pub fn set_back(&self, place: &ObjectKey, obstacle: Obstacle, now: Instant) -> Instant {
+        let attempts =
+            self.snapshot().setbacks.get(place).map_or(1, |setback| setback.attempts.saturating_add(1));
+        let pause = FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
+        let retry_at = now + pause;
+        self.change(|snapshot| {
+            if snapshot.setbacks.len() >= MANY_SETBACKS {
+                snapshot.setbacks.retain(|_, setback| now < setback.retry_at + LONGEST_PAUSE);
+            }
+            snapshot.setbacks.insert(place.clone(), Setback { obstacle, retry_at, attempts });
+        });
+        retry_at
+    }
+
+    /// A write is no longer wanted, or has been superseded.
+    pub fn forget_setback(&self, place: &ObjectKey) {
+        if self.snapshot().setbacks.contains_key(place) {
+            self.change(|snapshot| {
+                snapshot.setbacks.remove(place);
+            });
+        }
+    }
+}
+
+/// What decides about a namespace.
+pub fn namespace_of(metadata: &ObjectMeta) -> Namespace {
+    Namespace {
+        labels: metadata.labels.clone().unwrap_or_default(),
+        terminating: metadata.deletion_timestamp.is_some(),
+    }
+}
+
+/// Namespace and name of an object of a namespaced kind.
+pub fn key_of(metadata: &ObjectMeta) -> Option<ObjectKey> {
+    Some(ObjectKey::new(metadata.namespace.as_deref()?, metadata.name.as_deref()?))
+}
+
+fn content(data: &std::collections::BTreeMap<String, k8s_openapi::ByteString>) -> Vec<(&str, &[u8])> {
+    data.iter().map(|(key, value)| (key.as_str(), value.0.as_slice())).collect()
+}

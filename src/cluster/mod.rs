@@ -1,0 +1,26 @@
+//! What regcred knows of the cluster, and the writes that an admission call may cause.
+//!
+//! Watches feed the [`Index`], which publishes a [`Snapshot`] after every change; decisions read the snapshot
+//! without a lock.
+
+pub mod carrier;
+pub mod index;
+pub mod pending;
+pub mod reads;
+pub mod snapshot;
+mod sources;
+pub mod watch;
+
+pub use index::Index;
+pub use snapshot::Snapshot;
+
+/// The longest account of an API error in a warning, in characters; the warning has room for 120 in all.
+const BRIEF_LENGTH: usize = 80;
+
+/// An API error in a few words, for warnings and logs: the API server's own message, or that it was not reached.
+fn brief(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.chars().take(BRIEF_LENGTH).collect(),
+        _ => "the API server could not be reached".to_owned(),
+    }
+}

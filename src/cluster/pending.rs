@@ -1,0 +1,85 @@
+//! Copies that a pod waits for and that could not be created in its call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::model::ObjectKey;
+use crate::model::credential::Credential;
+
+/// How many copies may wait. Far more than a cluster has in trouble at once; beyond it the next pod asks again.
+const MOST_PENDING: usize = 20_000;
+
+/// The copies that wait, and when each is due. Clones share them.
+#[derive(Clone, Default)]
+pub struct Pending {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<HashMap<ObjectKey, (Arc<Credential>, Instant)>>,
+    changed: Notify,
+}
+
+impl Pending {
+    /// A copy waits until a moment; the later of two moments counts.
+    pub fn add(&self, credential: Arc<Credential>, place: ObjectKey, due: Instant) {
+        let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < MOST_PENDING || waiting.contains_key(&place) {
+            waiting.insert(place, (credential, due));
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Whether a copy waits already.
+    pub fn contains(&self, place: &ObjectKey) -> bool {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).contains_key(place)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes out those that are due, and says when the next one will be.
+    pub fn take_due(&self, now: Instant) -> (Vec<(Arc<Credential>, ObjectKey)>, Option<Instant>) {
+        let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let due =
+            waiting.extract_if(|_, (_, due)| *due <= now).map(|(place, (credential, _))| (credential, place));
+        let due = due.collect();
+        (due, waiting.values().map(|(_, due)| *due).min())
+    }
+
+    /// Waits until a copy has been added.
+    pub async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::policy::tests::credential;
+
+    #[test]
+    fn a_copy_waits_until_it_is_due() {
+        let (pending, now) = (Pending::default(), Instant::now());
+        let place = ObjectKey::new("team-a", "regcred-ghcr");
+        let later = now + Duration::from_secs(5);
+        pending.add(credential("ghcr"), place.clone(), later);
+        assert_eq!(pending.take_due(now).1, Some(later));
+        let (due, next) = pending.take_due(later);
+        assert_eq!((due[0].1.clone(), next), (place, None));
+        assert!(pending.is_empty());
+    }
+}

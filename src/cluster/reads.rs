@@ -1,0 +1,26 @@
+//! The read that an admission call may cause.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client};
+
+use super::index::namespace_of;
+use crate::policy::NamespaceAnswer;
+
+/// The longest a read takes even if its caller has more time: a hung connection must not hold it all.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads a namespace that the watch has not shown yet. What comes back is not put in the index: the watch will
+/// bring it, and until then a later change must not be hidden by this older view.
+pub async fn namespace(client: &Client, name: &str) -> NamespaceAnswer {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(client.clone());
+    match tokio::time::timeout(READ_TIMEOUT, api.get_metadata_opt(name)).await {
+        Ok(Ok(Some(found))) => NamespaceAnswer::Found(Arc::new(namespace_of(&found.metadata))),
+        Ok(Ok(None)) => NamespaceAnswer::Absent,
+        Ok(Err(error)) => NamespaceAnswer::Unknown(super::brief(&error).into()),
+        Err(_) => NamespaceAnswer::Unknown("the API server did not answer in time".into()),
+    }
+}

@@ -1,0 +1,129 @@
+//! Watches on the namespaces that sources are in: one for each namespace and registry Secret type, so that their
+//! number does not grow with the credentials.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use tokio::task::JoinSet;
+
+use super::Snapshot;
+use super::index::{Index, key_of};
+use super::watch::{SECRETS_PER_PAGE, Sink, follow};
+use crate::model::ObjectKey;
+use crate::model::docker_config::{DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE};
+use crate::server::Part;
+
+/// The watches and what they are for.
+pub(super) struct SourceWatches {
+    client: Client,
+    index: Arc<Index>,
+    /// Tells, by being dropped everywhere, that every source known at the start has been looked for. Present until
+    /// the credentials are known completely; before that, nothing is watched.
+    before_begin: Option<Arc<ReadyOnceDropped>>,
+    running: BTreeMap<Arc<str>, NamespaceWatch>,
+}
+
+/// The watches on one namespace. Dropping it ends them.
+struct NamespaceWatch {
+    names: BTreeSet<Arc<str>>,
+    _tasks: JoinSet<()>,
+}
+
+/// Whoever holds a share of it has something left to do before the part is ready.
+struct ReadyOnceDropped(Part);
+
+impl Drop for ReadyOnceDropped {
+    fn drop(&mut self) {
+        self.0.ready();
+    }
+}
+
+impl SourceWatches {
+    pub(super) fn new(client: Client, index: Arc<Index>, synced: Part) -> Self {
+        let before_begin = Some(Arc::new(ReadyOnceDropped(synced)));
+        Self { client, index, before_begin, running: BTreeMap::new() }
+    }
+
+    /// The credentials are known completely.
+    pub(super) fn begin(&mut self, known: &Snapshot) {
+        let share = self.before_begin.take();
+        self.follow(known, share.as_ref());
+    }
+
+    /// Starts, restarts and ends watches after the credentials have changed.
+    pub(super) fn follow_credentials(&mut self, known: &Snapshot) {
+        if self.before_begin.is_none() {
+            self.follow(known, None);
+        }
+    }
+
+    /// A namespace in which another Secret has become a source is watched anew, because Secrets that no credential
+    /// named were not kept.
+    fn follow(&mut self, known: &Snapshot, share: Option<&Arc<ReadyOnceDropped>>) {
+        let mut wanted: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for credential in known.credentials.values() {
+            let source = credential.source.clone();
+            wanted.entry(source.namespace).or_default().insert(source.name);
+        }
+        self.running.retain(|namespace, _| wanted.contains_key(namespace));
+        for (namespace, names) in wanted {
+            match self.running.get_mut(&namespace) {
+                Some(watch) if names.is_subset(&watch.names) => watch.names = names,
+                _ => {
+                    // The old watches end first: their view must not come in after the new ones'.
+                    self.running.remove(&namespace);
+                    let watch = self.watch(&namespace, names, share);
+                    self.running.insert(namespace, watch);
+                }
+            }
+        }
+    }
+
+    fn watch(
+        &self,
+        namespace: &Arc<str>,
+        names: BTreeSet<Arc<str>>,
+        share: Option<&Arc<ReadyOnceDropped>>,
+    ) -> NamespaceWatch {
+        let mut tasks = JoinSet::new();
+        for secret_type in [DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE] {
+            let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+            let config =
+                watcher::Config::default().fields(&format!("type={secret_type}")).page_size(SECRETS_PER_PAGE);
+            let sink =
+                Sources { index: Arc::clone(&self.index), namespace: Arc::clone(namespace), secret_type };
+            let mut share = share.cloned();
+            tasks.spawn(follow("source secrets", api, config, sink, move || drop(share.take())));
+        }
+        NamespaceWatch { names, _tasks: tasks }
+    }
+}
+
+struct Sources {
+    index: Arc<Index>,
+    namespace: Arc<str>,
+    secret_type: &'static str,
+}
+
+impl Sink<Secret> for Sources {
+    type Key = ObjectKey;
+
+    fn key(&self, object: &Secret) -> Option<ObjectKey> {
+        key_of(&object.metadata)
+    }
+
+    fn apply(&mut self, object: &Secret) {
+        self.index.apply_source(object);
+    }
+
+    fn delete(&mut self, object: &Secret) {
+        self.index.delete_source(&object.metadata);
+    }
+
+    fn retain(&mut self, listed: &HashSet<ObjectKey>) {
+        self.index.retain_sources(&self.namespace, self.secret_type, listed);
+    }
+}

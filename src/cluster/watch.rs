@@ -1,0 +1,207 @@
+//! The watches that feed the index.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
+use kube::core::PartialObjectMeta;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use super::index::{Index, key_of};
+use super::sources::SourceWatches;
+use crate::api::RegistryCredential;
+use crate::model::ObjectKey;
+use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE};
+use crate::server::{Part, Readiness};
+
+/// How long one watch request lasts, in seconds. A connection that has died unnoticed is found out 5 s after that,
+/// so for about a minute at most we act on what was.
+const WATCH_SECONDS: u32 = 60;
+/// How many Secrets come in one page of a list: they can have 1 MiB each.
+pub(super) const SECRETS_PER_PAGE: u32 = 50;
+
+/// What is done with the objects of one watch.
+pub(super) trait Sink<K>: Send {
+    /// What tells one object from another.
+    type Key: Hash + Eq + Send;
+
+    /// The key of an object.
+    fn key(&self, object: &K) -> Option<Self::Key>;
+    /// An object is there.
+    fn apply(&mut self, object: &K);
+    /// An object has gone.
+    fn delete(&mut self, object: &K);
+    /// A complete list has come; what it does not hold has gone.
+    fn retain(&mut self, listed: &HashSet<Self::Key>);
+}
+
+/// Follows one watch for ever; errors are logged and tried again with a growing pause.
+///
+/// `synced` is called after each complete list.
+pub(super) async fn follow<K, S>(
+    what: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    mut sink: S,
+    mut synced: impl FnMut() + Send,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    S: Sink<K>,
+{
+    let mut listed = HashSet::new();
+    let events = watcher(api, config.timeout(WATCH_SECONDS)).default_backoff();
+    let events = events.inspect_err(|error| tracing::warn!(what, error = describe(error), "a watch failed"));
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listed.clear(),
+            Ok(Event::InitApply(object)) => {
+                listed.extend(sink.key(&object));
+                sink.apply(&object);
+            }
+            Ok(Event::InitDone) => {
+                sink.retain(&listed);
+                listed = HashSet::new();
+                synced();
+            }
+            Ok(Event::Apply(object)) => sink.apply(&object),
+            Ok(Event::Delete(object)) => sink.delete(&object),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Never the error's own text: one of decoding may quote the object, which may be a Secret.
+fn describe(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => super::brief(error),
+        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::NoResourceVersion => "the API server sent no resource version".to_owned(),
+    }
+}
+
+/// Runs all watches; returns only when one of them ends, which is a defect.
+pub async fn run(client: Client, index: Arc<Index>, readiness: Readiness) {
+    let copies = watcher::Config::default()
+        .labels(&format!("{COPY_LABEL}={COPY_LABEL_VALUE}"))
+        .page_size(SECRETS_PER_PAGE);
+    let sources = SourceWatches::new(client.clone(), Arc::clone(&index), readiness.part("source-secrets"));
+    let credentials = Credentials { index: Arc::clone(&index), sources };
+    let namespaces = Namespaces(Arc::clone(&index));
+    let accounts = ServiceAccounts(Arc::clone(&index));
+    let all = watcher::Config::default;
+    let part = |name| {
+        let part: Part = readiness.part(name);
+        move || part.ready()
+    };
+    tokio::select! {
+        () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, part("registrycredentials")) => {}
+        () = follow("namespaces", Api::all(client.clone()), all(), namespaces, part("namespaces")) => {}
+        () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, part("serviceaccounts")) => {}
+        () = follow("copies", Api::all(client.clone()), copies, Copies(index), part("copies")) => {}
+    }
+}
+
+struct Credentials {
+    index: Arc<Index>,
+    sources: SourceWatches,
+}
+
+impl Sink<RegistryCredential> for Credentials {
+    type Key = String;
+
+    fn key(&self, object: &RegistryCredential) -> Option<String> {
+        object.metadata.name.clone()
+    }
+
+    fn apply(&mut self, object: &RegistryCredential) {
+        if let Err(error) = self.index.apply_credential(object) {
+            tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
+        }
+        self.sources.follow_credentials(&self.index.snapshot());
+    }
+
+    fn delete(&mut self, object: &RegistryCredential) {
+        self.index.delete_credential(&object.name_any());
+        self.sources.follow_credentials(&self.index.snapshot());
+    }
+
+    fn retain(&mut self, listed: &HashSet<String>) {
+        self.index.retain_credentials(listed);
+        self.sources.begin(&self.index.snapshot());
+    }
+}
+
+struct Namespaces(Arc<Index>);
+
+impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
+    type Key = String;
+
+    fn key(&self, object: &PartialObjectMeta<Namespace>) -> Option<String> {
+        object.metadata.name.clone()
+    }
+
+    fn apply(&mut self, object: &PartialObjectMeta<Namespace>) {
+        self.0.apply_namespace(&object.metadata);
+    }
+
+    fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
+        self.0.delete_namespace(&object.name_any());
+    }
+
+    fn retain(&mut self, listed: &HashSet<String>) {
+        self.0.retain_namespaces(listed);
+    }
+}
+
+struct ServiceAccounts(Arc<Index>);
+
+impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
+    type Key = ObjectKey;
+
+    fn key(&self, object: &PartialObjectMeta<ServiceAccount>) -> Option<ObjectKey> {
+        key_of(&object.metadata)
+    }
+
+    fn apply(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
+        self.0.apply_service_account(&object.metadata);
+    }
+
+    fn delete(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
+        self.0.delete_service_account(&object.metadata);
+    }
+
+    fn retain(&mut self, listed: &HashSet<ObjectKey>) {
+        self.0.retain_service_accounts(listed);
+    }
+}
+
+struct Copies(Arc<Index>);
+
+impl Sink<Secret> for Copies {
+    type Key = ObjectKey;
+
+    fn key(&self, object: &Secret) -> Option<ObjectKey> {
+        key_of(&object.metadata)
+    }
+
+    fn apply(&mut self, object: &Secret) {
+        self.0.apply_copy(object);
+    }
+
+    fn delete(&mut self, object: &Secret) {
+        self.0.delete_copy(&object.metadata);
+    }
+
+    fn retain(&mut self, listed: &HashSet<ObjectKey>) {
+        self.0.retain_copies(listed);
+    }
+}

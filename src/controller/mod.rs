@@ -1,0 +1,3 @@
+//! What regcred does by itself, without an admission call.
+
+pub mod retry;

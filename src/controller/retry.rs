@@ -1,0 +1,78 @@
+//! Creates the copies that admission calls could not: each replica those of its own calls. It only creates, so it
+//! needs no leader.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::carrier::Carrier;
+use crate::cluster::pending::Pending;
+use crate::cluster::{Index, Snapshot};
+use crate::model::ObjectKey;
+use crate::model::credential::{Credential, Offer};
+use crate::model::source::SourceState;
+
+/// How often a copy is looked at whose source is not there: reading the snapshot costs nothing, and a source that
+/// has come is carried within this time.
+const SOURCE_PAUSE: Duration = Duration::from_secs(1);
+/// How long the loop sleeps when nothing waits; an addition wakes it.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// Runs until stopped.
+pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, stop: CancellationToken) {
+    loop {
+        let now = Instant::now();
+        let (due, next) = pending.take_due(now);
+        for (credential, place) in due {
+            match what_next(&index.snapshot(), &credential, &place) {
+                Next::Create(credential) => {
+                    // A failure comes back through the carrier, which adds it anew with a longer pause.
+                    let carrier = carrier.clone();
+                    tokio::spawn(async move { carrier.create(credential, place).await });
+                }
+                Next::Wait => pending.add(credential, place, now + SOURCE_PAUSE),
+                Next::Forget => index.forget_setback(&place),
+            }
+        }
+        let pause = next
+            .map_or(IDLE, |next| next.saturating_duration_since(Instant::now()))
+            .max(Duration::from_millis(10));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = pending.changed() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+enum Next {
+    /// Create it for the credential as it is now.
+    Create(Arc<Credential>),
+    /// Its source cannot be carried yet.
+    Wait,
+    /// It is there, or nobody wants it any more.
+    Forget,
+}
+
+fn what_next(known: &Snapshot, credential: &Credential, place: &ObjectKey) -> Next {
+    let Some(current) =
+        known.credentials.get(&*credential.name).filter(|current| current.uid == credential.uid)
+    else {
+        return Next::Forget;
+    };
+    // A namespace that the watch does not show may be too new for it; if it has gone, the write will tell.
+    let is_wanted = current.copy_name == place.name
+        && known.namespaces.get(&place.namespace).is_none_or(|namespace| {
+            !namespace.terminating
+                && !namespace.opts_out()
+                && current.namespaces.offer(&place.namespace, Some(&namespace.labels)) == Offer::Yes
+        });
+    if !is_wanted || known.has_copy(place, current) {
+        return Next::Forget;
+    }
+    match known.sources.get(&current.source).map(|source| &source.state) {
+        Some(SourceState::Good(_)) => Next::Create(Arc::clone(current)),
+        _ => Next::Wait,
+    }
+}

@@ -1,0 +1,144 @@
+//! What makes a Secret a copy of ours.
+//!
+//! A copy is ours by three things together: its name, our label, and an annotation that names the credential's
+//! uid, the source, and the copy's own place. The place is there because tools that clone namespaces or Secrets
+//! clone labels and annotations too; such a clone is foreign.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
+use serde::{Deserialize, Serialize};
+
+use super::ObjectKey;
+use super::credential::Credential;
+use super::source::SourceSecret;
+use crate::api::RegistryCredential;
+
+/// The label that every copy carries, by which copies are watched.
+pub const COPY_LABEL: &str = "regcred.dev/copy";
+/// The value of [`COPY_LABEL`].
+pub const COPY_LABEL_VALUE: &str = "true";
+/// The annotation that tells where a copy comes from.
+pub const ORIGIN_ANNOTATION: &str = "regcred.dev/origin";
+
+/// The value of [`ORIGIN_ANNOTATION`], as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// Name of the `RegistryCredential`.
+    pub credential: String,
+    /// Its uid.
+    pub credential_uid: String,
+    /// Namespace/name of the source Secret.
+    pub source: String,
+    /// Its uid when it was copied.
+    pub source_uid: String,
+    /// Its resource version when it was copied.
+    pub source_resource_version: String,
+    /// Namespace/name of the copy itself.
+    pub copy: String,
+}
+
+impl Origin {
+    /// The origin of a Secret that is a copy of ours; `None` for any other Secret.
+    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
+        let label = metadata.labels.as_ref()?.get(COPY_LABEL)?;
+        let annotation = metadata.annotations.as_ref()?.get(ORIGIN_ANNOTATION)?;
+        let origin: Self = serde_json::from_str(annotation).ok()?;
+        let place = ObjectKey::new(metadata.namespace.as_deref()?, metadata.name.as_deref()?);
+        (label == COPY_LABEL_VALUE && origin.copy == place.to_string()).then_some(origin)
+    }
+
+    /// Whether it is a copy of this very credential, not of a former one of the same name.
+    pub fn is_of(&self, credential: &Credential) -> bool {
+        *self.credential_uid == *credential.uid
+    }
+}
+
+/// The copy of a source in a namespace. Nothing of the source's metadata is copied: labels and annotations may
+/// mean something to other controllers. The owner reference lets the garbage collector remove the copy when the
+/// credential goes, even while regcred is down.
+pub fn copy_of(source: &SourceSecret, credential: &Credential, place: &ObjectKey) -> Secret {
+    let origin = Origin {
+        credential: credential.name.to_string(),
+        credential_uid: credential.uid.to_string(),
+        source: credential.source.to_string(),
+        source_uid: source.uid.to_string(),
+        source_resource_version: source.resource_version.to_string(),
+        copy: place.to_string(),
+    };
+    // An object of strings always has a JSON form; the empty default could never be taken for an origin.
+    let origin = serde_json::to_string(&origin).unwrap_or_default();
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(place.name.to_string()),
+            namespace: Some(place.namespace.to_string()),
+            labels: Some(BTreeMap::from([(COPY_LABEL.into(), COPY_LABEL_VALUE.into())])),
+            annotations: Some(BTreeMap::from([(ORIGIN_ANNOTATION.into(), origin)])),
+            owner_references: Some(vec![OwnerReference {
+                api_version: RegistryCredential::api_version(&()).into_owned(),
+                kind: RegistryCredential::kind(&()).into_owned(),
+                name: credential.name.to_string(),
+                uid: credential.uid.to_string(),
+                ..OwnerReference::default()
+            }]),
+            ..ObjectMeta::default()
+        },
+        type_: Some(source.secret_type.to_string()),
+        data: Some(BTreeMap::from([(source.data_key.to_owned(), ByteString(source.document.to_vec()))])),
+        ..Secret::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::model::source::tests::source_secret;
+
+    fn credential() -> Credential {
+        let object = serde_json::json!({
+            "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "metadata": {"name": "ghcr", "uid": "1"},
+            "spec": {"secretRef": {"namespace": "porch-system", "name": "auth-secret"}, "namespaces": ["*"]},
+        });
+        Credential::parse(&serde_json::from_value(object).unwrap()).unwrap()
+    }
+
+    fn copy() -> Secret {
+        copy_of(
+            &source_secret(r#"{"auths":{"ghcr.io":{}}}"#),
+            &credential(),
+            &ObjectKey::new("team-a", "regcred-ghcr"),
+        )
+    }
+
+    #[test]
+    fn a_copy_knows_its_origin_and_is_owned_by_its_credential() {
+        let copy = copy();
+        assert!(Origin::of(&copy.metadata).unwrap().is_of(&credential()));
+        assert_eq!(copy.metadata.owner_references.unwrap()[0].uid, "1");
+        assert_eq!(copy.data.unwrap()[".dockerconfigjson"].0, br#"{"auths":{"ghcr.io":{}}}"#);
+    }
+
+    #[rstest]
+    #[case::cloned_to_another_namespace(|metadata: &mut ObjectMeta| metadata.namespace = Some("team-b".into()))]
+    #[case::renamed(|metadata: &mut ObjectMeta| metadata.name = Some("other".into()))]
+    #[case::without_label(|metadata: &mut ObjectMeta| metadata.labels = None)]
+    #[case::without_annotation(|metadata: &mut ObjectMeta| metadata.annotations = None)]
+    fn a_secret_that_lacks_one_of_the_marks_is_foreign(#[case] change: fn(&mut ObjectMeta)) {
+        let mut metadata = copy().metadata;
+        change(&mut metadata);
+        assert_eq!(Origin::of(&metadata), None);
+    }
+
+    #[test]
+    fn a_copy_of_a_former_credential_is_not_of_the_present_one() {
+        let mut former = credential();
+        former.uid = "0".into();
+        assert!(!Origin::of(&copy().metadata).unwrap().is_of(&former));
+    }
+}

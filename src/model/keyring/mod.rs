@@ -1,0 +1,97 @@
+//! Which credentials the kubelet tries for an image: its `BasicDockerKeyring`
+//! (`k8s.io/kubernetes/pkg/credentialprovider/keyring.go`).
+
+mod glob;
+mod location;
+mod pattern;
+
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use location::Location;
+use pattern::Pattern;
+
+pub use pattern::{ImagePattern, Target};
+
+/// The key under which Docker Hub's credentials are looked for when no key matches.
+const DEFAULT_REGISTRY_KEY: &[u8] = b"index.docker.io";
+
+/// The keys of one or more Docker configurations, in the order in which the kubelet tries them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keyring {
+    keys: Vec<Key>,
+}
+
+/// One normalised key and the configuration entries that were written for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    normalized: Vec<u8>,
+    /// `None` for a key that the kubelet keeps but can never match, such as an escaped host.
+    pattern: Option<Pattern>,
+    /// Positions of the entries in what the keyring was made from.
+    entries: Vec<usize>,
+}
+
+impl Keyring {
+    /// Builds the keyring of entries whose keys are given as written in `auths`.
+    ///
+    /// A key that is no URL is ignored, as the kubelet ignores it.
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut entries_by_key: BTreeMap<Reverse<Vec<u8>>, Vec<usize>> = BTreeMap::new();
+        for (position, key) in keys.into_iter().enumerate() {
+            if let Some(normalized) = normalize(key) {
+                entries_by_key.entry(Reverse(normalized)).or_default().push(position);
+            }
+        }
+        let keys = entries_by_key
+            .into_iter()
+            .map(|(Reverse(normalized), entries)| Key {
+                pattern: Pattern::new(&normalized),
+                normalized,
+                entries,
+            })
+            .collect();
+        Self { keys }
+    }
+
+    /// The entries that the kubelet tries for an image, in its order.
+    pub fn lookup(&self, target: &Target) -> impl Iterator<Item = usize> {
+        let mut matching = self.keys.iter().filter(|key| key.matches(target)).peekable();
+        let fallback = if matching.peek().is_none() { self.default_registry(target) } else { None };
+        matching.chain(fallback).flat_map(|key| key.entries.iter().copied())
+    }
+
+    /// Whether there is any credential for an image.
+    pub fn answers(&self, target: &Target) -> bool {
+        self.keys.iter().any(|key| key.matches(target)) || self.default_registry(target).is_some()
+    }
+
+    /// Whether there is no key at all.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Credentials of Docker Hub serve its images even where their key matches none.
+    fn default_registry(&self, target: &Target) -> Option<&Key> {
+        let is_default = |key: &&Key| key.normalized == DEFAULT_REGISTRY_KEY;
+        target.is_of_default_registry.then(|| self.keys.iter().find(is_default)).flatten()
+    }
+}
+
+impl Key {
+    fn matches(&self, target: &Target) -> bool {
+        self.pattern.as_ref().is_some_and(|pattern| pattern.matches_as_the_kubelet(target))
+    }
+}
+
+/// `BasicDockerKeyring.Add`: host and path; a leading `/v1/` or `/v2/` is the registry's API, not a path.
+fn normalize(key: &str) -> Option<Vec<u8>> {
+    let url = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let location = Location::parse(url.as_bytes())?;
+    let path = location.path();
+    let path = if path.starts_with(b"/v1/") || path.starts_with(b"/v2/") { path.split_at(3).1 } else { path };
+    Some(location.joined_with(if path == b"/" { b"" } else { path }))
+}

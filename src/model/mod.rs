@@ -1,0 +1,16 @@
+//! What Kubernetes and the kubelet mean by the things we read: images, Docker configurations, pods, credentials.
+//!
+//! Nothing here does I/O, and every rule names the upstream code it restates.
+
+pub mod copy;
+pub mod credential;
+pub mod docker_config;
+pub mod image;
+pub mod keyring;
+mod object_key;
+pub mod pod;
+pub mod source;
+mod text;
+
+pub use object_key::ObjectKey;
+pub use text::Text;

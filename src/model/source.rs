@@ -1,0 +1,165 @@
+//! The Secret that a credential offers, judged once when it changes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::docker_config::{DockerConfig, data_key};
+use super::keyring::Keyring;
+
+/// A registry Secret that the kubelet can use.
+pub struct SourceSecret {
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// Its resource version.
+    pub resource_version: Arc<str>,
+    /// Its type, one of the two that hold Docker configurations.
+    pub secret_type: Arc<str>,
+    /// The key of its data that belongs to the type.
+    pub data_key: &'static str,
+    /// The Docker configuration, byte for byte.
+    pub document: Arc<[u8]>,
+}
+
+impl fmt::Debug for SourceSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SourceSecret").field("uid", &self.uid).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The keys it answered to when it was last good; `None` when it never was, as far as we have seen.
+    pub keyring: Option<Arc<Keyring>>,
+    /// Whether it can be carried now.
+    pub state: SourceState,
+}
+
+/// Whether a source can be carried.
+#[derive(Debug, Clone, Default)]
+pub enum SourceState {
+    /// It can.
+    Good(Arc<SourceSecret>),
+    /// No Secret of that name has a registry type.
+    #[default]
+    Missing,
+    /// The kubelet could not decode it, and would fail every pull of a pod that names a copy of it.
+    Undecodable {
+        /// Its uid, by which its deletion is told from that of another.
+        uid: Arc<str>,
+        /// Its type.
+        secret_type: Arc<str>,
+        /// Why, without a word of its content.
+        reason: Arc<str>,
+    },
+}
+
+impl Source {
+    /// What is known after a Secret has been seen; the keys of the last good one stay while it is broken.
+    #[must_use]
+    pub fn after(self, secret: &Secret) -> Self {
+        let uid: Arc<str> = secret.metadata.uid.as_deref().unwrap_or_default().into();
+        let secret_type = secret.type_.as_deref().unwrap_or_default();
+        let data = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice());
+        match (data_key(secret_type), DockerConfig::from_secret(secret_type, data)) {
+            (Some(key), Ok(Some(config))) => Self {
+                keyring: Some(Arc::new(Keyring::new(config.entries.iter().map(|entry| entry.key.as_str())))),
+                state: SourceState::Good(Arc::new(SourceSecret {
+                    uid,
+                    resource_version: secret.metadata.resource_version.as_deref().unwrap_or_default().into(),
+                    secret_type: secret_type.into(),
+                    data_key: key,
+                    document: data(key).unwrap_or_default().into(),
+                })),
+            },
+            (Some(_), Err(error)) => {
+                let reason = error.to_string().into();
+                Self {
+                    state: SourceState::Undecodable { uid, secret_type: secret_type.into(), reason },
+                    ..self
+                }
+            }
+            (None, _) | (_, Ok(None)) => Self { state: SourceState::Missing, ..self },
+        }
+    }
+
+    /// What is known after its Secret has gone.
+    #[must_use]
+    pub fn gone(&self) -> Self {
+        Self { keyring: self.keyring.clone(), state: SourceState::Missing }
+    }
+
+    /// The uid of the Secret that this was judged on.
+    pub fn uid(&self) -> Option<&str> {
+        match &self.state {
+            SourceState::Good(secret) => Some(&secret.uid),
+            SourceState::Undecodable { uid, .. } => Some(uid),
+            SourceState::Missing => None,
+        }
+    }
+
+    /// The type of the Secret that this was judged on.
+    pub fn secret_type(&self) -> Option<&str> {
+        match &self.state {
+            SourceState::Good(secret) => Some(&secret.secret_type),
+            SourceState::Undecodable { secret_type, .. } => Some(secret_type),
+            SourceState::Missing => None,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use k8s_openapi::ByteString;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+    use super::*;
+    use crate::model::keyring::Target;
+
+    pub(crate) fn registry_secret(document: &str) -> Secret {
+        Secret {
+            metadata: ObjectMeta {
+                name: Some("auth-secret".into()),
+                namespace: Some("porch-system".into()),
+                uid: Some("source-uid".into()),
+                resource_version: Some("7".into()),
+                ..ObjectMeta::default()
+            },
+            type_: Some("kubernetes.io/dockerconfigjson".into()),
+            data: Some([(".dockerconfigjson".into(), ByteString(document.as_bytes().to_vec()))].into()),
+            ..Secret::default()
+        }
+    }
+
+    pub(crate) fn source_secret(document: &str) -> Arc<SourceSecret> {
+        match Source::default().after(&registry_secret(document)).state {
+            SourceState::Good(secret) => secret,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_broken_source_keeps_the_keys_it_last_answered_to() {
+        let good = Source::default().after(&registry_secret(r#"{"auths":{"ghcr.io":{}}}"#));
+        let broken = good.after(&registry_secret(r#"{"auths":{"ghcr.io":{"auth":"hunter2"}}}"#));
+        assert!(broken.keyring.as_ref().unwrap().answers(&Target::new("ghcr.io/a")));
+        assert!(
+            matches!(&broken.state, SourceState::Undecodable { reason, .. } if !reason.contains("hunter2"))
+        );
+    }
+
+    #[test]
+    fn a_secret_of_another_type_is_no_source() {
+        let mut secret = registry_secret("{}");
+        secret.type_ = Some("Opaque".into());
+        assert!(matches!(Source::default().after(&secret).state, SourceState::Missing));
+    }
+
+    #[test]
+    fn debug_shows_no_credential() {
+        let source = Source::default().after(&registry_secret(r#"{"auths":{"a":{"username":"hunter2"}}}"#));
+        assert!(!format!("{source:?}").contains("hunter2"));
+    }
+}

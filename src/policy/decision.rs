@@ -1,0 +1,121 @@
+//! What has been decided.
+
+use std::sync::Arc;
+
+use super::{Patch, Warnings};
+use crate::model::ObjectKey;
+use crate::model::credential::Credential;
+
+/// The answer to a request, and what goes with it.
+#[derive(Debug)]
+pub struct Decision {
+    /// Allowed or denied.
+    pub outcome: Outcome,
+    /// Why, as a stable word for metrics and logs.
+    pub reason: Reason,
+    /// What the person at the keyboard is told.
+    pub warnings: Warnings,
+    /// The change to the object.
+    pub patch: Option<Patch>,
+    /// What has been written to the cluster, or would be were this no dry run.
+    pub effects: Vec<Effect>,
+    /// Copies that a pod now waits for and that are to be created later.
+    pub awaited: Vec<(Arc<Credential>, ObjectKey)>,
+}
+
+/// Allowed or denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The request may pass.
+    Allowed,
+    /// The request is refused with a sentence.
+    Denied(String),
+}
+
+/// Why a decision was made. The words are part of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Pull Secrets were added.
+    Injected,
+    /// Nothing was to be added.
+    NothingToAdd,
+    /// No image needs a credential that is offered here.
+    NoCredential,
+    /// A needed pull Secret could not be added.
+    NotInjected,
+    /// The pod or its namespace opted out.
+    OptedOut,
+    /// A static pod's mirror, which its node would delete if it were changed.
+    MirrorPod,
+    /// A namespace that regcred keeps out of.
+    SystemNamespace,
+    /// The object could not be read.
+    Unreadable,
+    /// No rule looks at such requests.
+    NoRule,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Injected,
+        Self::NothingToAdd,
+        Self::NoCredential,
+        Self::NotInjected,
+        Self::OptedOut,
+        Self::MirrorPod,
+        Self::SystemNamespace,
+        Self::Unreadable,
+        Self::NoRule,
+    ];
+
+    /// The word in metrics, logs and audit annotations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Injected => "injected",
+            Self::NothingToAdd => "nothing_to_add",
+            Self::NoCredential => "no_credential",
+            Self::NotInjected => "not_injected",
+            Self::OptedOut => "opted_out",
+            Self::MirrorPod => "mirror_pod",
+            Self::SystemNamespace => "system_namespace",
+            Self::Unreadable => "unreadable",
+            Self::NoRule => "no_rule",
+        }
+    }
+}
+
+/// A write that goes with a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The Secret that is created.
+    pub creates: ObjectKey,
+    /// The credential that it is a copy for.
+    pub credential: Arc<str>,
+}
+
+impl Decision {
+    /// Allows the request unchanged.
+    pub fn allow(reason: Reason) -> Self {
+        Self {
+            outcome: Outcome::Allowed,
+            reason,
+            warnings: Warnings::default(),
+            patch: None,
+            effects: Vec::new(),
+            awaited: Vec::new(),
+        }
+    }
+
+    /// Allows an object that could not be read, unchanged, and says so: a change to what is not understood
+    /// could not be shown to apply.
+    pub fn unreadable(kind: &str, error: &serde_json::Error) -> Self {
+        let mut decision = Self::allow(Reason::Unreadable);
+        // The error's own text may quote the object, so only its place is told.
+        let (line, column) = (error.line(), error.column());
+        decision.warnings.add(format!(
+            "regcred could not read this {kind} (line {line}, column {column}) and left it as it is"
+        ));
+        decision
+    }
+}

@@ -1,0 +1,53 @@
+//! Warns of an ephemeral container (`kubectl debug`) whose image needs a pull Secret that its pod does not name.
+//!
+//! Pull Secrets cannot be added to a pod that exists, so all that can be done is to say so at once.
+
+use super::needs::{Answers, Need};
+use super::offers::{self, Images, Place};
+use super::{Decision, Reason, Step};
+use crate::cluster::Snapshot;
+use crate::model::credential::Offer;
+use crate::model::pod::Pod;
+use crate::review::Request;
+
+pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
+    let (pod, before) = match (read(request.object), read(request.old_object)) {
+        (Ok(pod), Ok(before)) => (pod, before),
+        (Err(error), _) | (_, Err(error)) => return Step::Decided(Decision::unreadable("pod", &error)),
+    };
+    let namespace = request.namespace();
+    if known.keeps_out_of(namespace) || pod.opts_out() {
+        return Step::Decided(Decision::allow(Reason::OptedOut));
+    }
+    let added =
+        pod.ephemeral_images().filter(|image| !before.ephemeral_images().any(|existing| existing == *image));
+    let mut candidates = offers::needed(&Images::read(added), known);
+    candidates.retain(|candidate| {
+        candidate.need == offers::Need::Yes
+            && !pod.names_pull_secret(&candidate.credential.copy_name)
+            && Place::Unread.offers(namespace, candidate) != Offer::No
+    });
+    if candidates.is_empty() {
+        return Step::Decided(Decision::allow(Reason::NothingToAdd));
+    }
+    let place = Place::of(namespace, known, answers);
+    match &place {
+        Place::Unread => return Step::Needs(vec![Need::Namespace(namespace.into())]),
+        Place::Known(known) if known.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
+        Place::Known(_) | Place::Absent | Place::Unreadable(_) => {}
+    }
+    let mut decision = Decision::allow(Reason::NothingToAdd);
+    for candidate in candidates.iter().filter(|candidate| place.offers(namespace, candidate) == Offer::Yes) {
+        decision.reason = Reason::NotInjected;
+        decision.warnings.add(format!(
+            "this image needs pull Secret {}, which pod {} does not name and cannot be given any more",
+            candidate.credential.copy_name,
+            request.name(),
+        ));
+    }
+    Step::Decided(decision)
+}
+
+fn read(object: Option<&serde_json::value::RawValue>) -> Result<Pod<'_>, serde_json::Error> {
+    Ok(object.map(|object| Pod::parse(object.get())).transpose()?.unwrap_or_default())
+}

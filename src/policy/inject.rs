@@ -1,0 +1,217 @@
+//! Adds the pull Secrets that a new pod needs, after seeing to it that they are there.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::needs::{Answers, CopyAnswer, Need};
+use super::offers::{self, Candidate, Images, Place};
+use super::{Decision, Effect, Patch, Reason, Step};
+use crate::cluster::Snapshot;
+use crate::cluster::snapshot::Obstacle;
+use crate::model::ObjectKey;
+use crate::model::credential::Offer;
+use crate::model::pod::Pod;
+use crate::model::source::SourceState;
+use crate::review::Request;
+
+pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers, now: Instant) -> Step {
+    let namespace = request.namespace();
+    let pod = match request.object.map(|object| Pod::parse(object.get())).transpose() {
+        Ok(pod) => pod.unwrap_or_default(),
+        Err(error) => return Step::Decided(Decision::unreadable("pod", &error)),
+    };
+    if let Some(reason) = reason_to_keep_out(&pod, request, known) {
+        return Step::Decided(Decision::allow(reason));
+    }
+    let mut candidates = offers::needed(&Images::read(pod.images()), known);
+    candidates.retain(|candidate| Place::Unread.offers(namespace, candidate) != Offer::No);
+    if candidates.is_empty() {
+        return Step::Decided(Decision::allow(Reason::NoCredential));
+    }
+    let place = Place::of(namespace, known, answers);
+    let mut decision = Decision::allow(Reason::NothingToAdd);
+    match &place {
+        Place::Unread => return Step::Needs(vec![Need::Namespace(namespace.into())]),
+        // The API server refuses a pod in a namespace that is absent or going, whatever we say.
+        Place::Absent => return Step::Decided(Decision::allow(Reason::NothingToAdd)),
+        Place::Known(known) if known.terminating => {
+            return Step::Decided(Decision::allow(Reason::NothingToAdd));
+        }
+        Place::Known(known) if known.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
+        Place::Known(_) => {}
+        Place::Unreadable(reason) => {
+            decision.warnings.add(format!(
+                "regcred could not read namespace {namespace}, so its labels were not considered: {reason}"
+            ));
+        }
+    }
+    candidates.retain(|candidate| place.offers(namespace, candidate) == Offer::Yes);
+    if candidates.is_empty() {
+        decision.reason = Reason::NoCredential;
+        return Step::Decided(decision);
+    }
+    Injection { request, known, answers, now, pod: &pod, decision, names: Vec::new(), needs: Vec::new() }
+        .of(&candidates)
+}
+
+fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) -> Option<Reason> {
+    if known.keeps_out_of(request.namespace()) {
+        Some(Reason::SystemNamespace)
+    } else if pod.is_annotated_as_mirror() && request.user_info.is_node() {
+        // From anyone else the annotation is no mirror, and must not be a way round.
+        Some(Reason::MirrorPod)
+    } else if pod.opts_out() {
+        Some(Reason::OptedOut)
+    } else {
+        None
+    }
+}
+
+/// The decision about one pod in the making.
+struct Injection<'a> {
+    request: &'a Request<'a>,
+    known: &'a Snapshot,
+    answers: &'a Answers,
+    now: Instant,
+    pod: &'a Pod<'a>,
+    decision: Decision,
+    /// Pull Secrets to append.
+    names: Vec<String>,
+    needs: Vec<Need>,
+}
+
+/// Where a copy stands.
+enum Standing<'a> {
+    Present,
+    Created,
+    /// It would be created, were this no dry run.
+    WouldBeCreated,
+    /// It must be created first.
+    ToBeCreated,
+    SourceMissing,
+    SourceUndecodable(&'a str),
+    Blocked(&'a Obstacle),
+}
+
+impl<'a> Injection<'a> {
+    fn of(mut self, candidates: &[Candidate<'a>]) -> Step {
+        let service_account = ObjectKey::new(self.request.namespace(), self.pod.service_account());
+        let is_guarded = self.known.guarded_service_accounts.contains(&service_account);
+        for candidate in candidates {
+            if is_guarded && !self.pod.names_pull_secret(&candidate.credential.copy_name) {
+                self.warn_of_guard(&service_account, candidate);
+            } else {
+                self.consider(candidate);
+            }
+        }
+        if !self.needs.is_empty() {
+            return Step::Needs(self.needs);
+        }
+        let list_exists = self.pod.pull_secrets().is_some();
+        self.decision.patch = Patch::append_pull_secrets(self.names, list_exists);
+        if self.decision.patch.is_some() {
+            self.decision.reason = Reason::Injected;
+        }
+        Step::Decided(self.decision)
+    }
+
+    fn standing(&self, place: &ObjectKey, candidate: &Candidate<'a>) -> Standing<'a> {
+        let credential = candidate.credential;
+        if self.known.has_copy(place, credential) {
+            return Standing::Present;
+        }
+        match self.known.sources.get(&credential.source).map(|source| &source.state) {
+            None | Some(SourceState::Missing) => return Standing::SourceMissing,
+            Some(SourceState::Undecodable { reason, .. }) => return Standing::SourceUndecodable(reason),
+            // A credential whose copy would be its source needs none.
+            Some(SourceState::Good(_)) if *place == credential.source => return Standing::Present,
+            Some(SourceState::Good(_)) => {}
+        }
+        match self.answers.copies.get(place) {
+            Some(CopyAnswer::Present) => Standing::Present,
+            Some(CopyAnswer::Created) => Standing::Created,
+            Some(CopyAnswer::Blocked(obstacle)) => Standing::Blocked(obstacle),
+            None => match self.known.obstacle(place, self.now) {
+                Some(obstacle) => Standing::Blocked(obstacle),
+                None if self.request.is_dry_run() => Standing::WouldBeCreated,
+                None => Standing::ToBeCreated,
+            },
+        }
+    }
+
+    /// The outcome of a pod that needs a credential. The name is added whenever its copy is there or will come;
+    /// never one that stands for a foreign Secret, nor for one that would fail every pull of the pod.
+    fn consider(&mut self, candidate: &Candidate<'a>) {
+        let credential = candidate.credential;
+        let place = credential.copy_in(self.request.namespace());
+        let name = &place.name;
+        let source = &credential.source;
+        let effect = || Effect { creates: place.clone(), credential: credential.name.clone() };
+        match self.standing(&place, candidate) {
+            Standing::Present => self.add(name),
+            Standing::Created => {
+                self.decision.effects.push(effect());
+                self.add(name);
+            }
+            Standing::WouldBeCreated => {
+                self.decision.effects.push(effect());
+                self.decision.warnings.add(format!("dry run: regcred would create Secret {place} for this pod"));
+                self.add(name);
+            }
+            Standing::ToBeCreated => {
+                self.needs.push(Need::Copy { credential: Arc::clone(credential), place });
+            }
+            Standing::SourceMissing => {
+                let qualification = if candidate.need == offers::Need::Perhaps { "may need" } else { "needs" };
+                self.decision.warnings.add(format!(
+                    "this pod {qualification} Secret {name}, which waits for registry Secret {source} (missing)"
+                ));
+                self.await_copy(candidate, &place);
+            }
+            Standing::SourceUndecodable(reason) => {
+                self.leave_out(name, &format!("pull Secret {name} not added: its source {source} is broken: {reason}"));
+            }
+            Standing::Blocked(Obstacle::Foreign) => self.leave_out(
+                name,
+                &format!("pull Secret {name} not added: {place} exists and is not regcred's; delete it or set copyName"),
+            ),
+            Standing::Blocked(Obstacle::NamespaceGone) => {}
+            Standing::Blocked(Obstacle::Lasting(reason)) => {
+                self.leave_out(name, &format!("pull Secret {name} not added: it cannot be created: {reason}"));
+            }
+            Standing::Blocked(Obstacle::Passing(reason)) => {
+                self.decision.warnings.add(format!("pull Secret {name} is added, but will be created later: {reason}"));
+                self.await_copy(candidate, &place);
+            }
+        }
+    }
+
+    fn add(&mut self, name: &str) {
+        if !self.pod.names_pull_secret(name) && !self.names.iter().any(|added| added == name) {
+            self.names.push(name.to_owned());
+        }
+    }
+
+    fn await_copy(&mut self, candidate: &Candidate<'a>, place: &ObjectKey) {
+        if !self.request.is_dry_run() {
+            self.decision.awaited.push((Arc::clone(candidate.credential), place.clone()));
+        }
+        self.add(&place.name);
+    }
+
+    /// A pod that names the Secret by itself has made its choice, and is not told.
+    fn leave_out(&mut self, name: &str, warning: &str) {
+        if !self.pod.names_pull_secret(name) {
+            self.decision.reason = Reason::NotInjected;
+            self.decision.warnings.add(warning);
+        }
+    }
+
+    fn warn_of_guard(&mut self, service_account: &ObjectKey, candidate: &Candidate<'_>) {
+        self.decision.reason = Reason::NotInjected;
+        self.decision.warnings.add(format!(
+            "pull Secret {} not added: ServiceAccount {} limits its pods to the Secrets it lists",
+            candidate.credential.copy_name, service_account.name,
+        ));
+    }
+}

@@ -1,0 +1,82 @@
+//! Decisions: pure functions of a request and of what is known. No clock, no runtime, no client.
+//!
+//! A decision that lacks something says what it needs; the caller gets it under one deadline and asks again. The
+//! server, `regcred check` and the tests call the same functions.
+
+mod decision;
+mod ephemeral;
+mod inject;
+mod needs;
+mod offers;
+mod patch;
+mod warning;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::time::Instant;
+
+use crate::cluster::Snapshot;
+use crate::review::Request;
+
+pub use decision::{Decision, Effect, Outcome, Reason};
+pub use needs::{Answers, CopyAnswer, NamespaceAnswer, Need};
+pub use patch::Patch;
+pub use warning::Warnings;
+
+/// A step of deciding.
+#[derive(Debug)]
+pub enum Step {
+    /// Decided.
+    Decided(Decision),
+    /// These must be carried out first, and their answers given to the next step.
+    Needs(Vec<Need>),
+}
+
+/// The rules, one for each entry of the webhook configurations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Adds pull Secrets to a pod that is being created.
+    Inject,
+    /// Warns when an ephemeral container needs a pull Secret that its pod does not name.
+    Ephemeral,
+}
+
+impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 2] = [Self::Inject, Self::Ephemeral];
+
+    /// The word in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inject => "inject",
+            Self::Ephemeral => "ephemeral",
+        }
+    }
+
+    /// The path under which the webhook configurations call it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Inject => "/mutate/pods",
+            Self::Ephemeral => "/validate/ephemeral-containers",
+        }
+    }
+
+    /// The rule that looks at a request; `None` for kinds and operations that no rule looks at.
+    pub fn for_request(request: &Request<'_>) -> Option<Self> {
+        let resource = &request.resource;
+        match (&*resource.group, &*resource.resource, request.sub_resource(), &*request.operation) {
+            ("", "pods", "", "CREATE") => Some(Self::Inject),
+            ("", "pods", "ephemeralcontainers", "UPDATE") => Some(Self::Ephemeral),
+            _ => None,
+        }
+    }
+
+    /// Decides about a request, or says what is needed for that.
+    pub fn decide(self, request: &Request<'_>, known: &Snapshot, answers: &Answers, now: Instant) -> Step {
+        match self {
+            Self::Inject => inject::decide(request, known, answers, now),
+            Self::Ephemeral => ephemeral::decide(request, known, answers),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a decision may ask for, and the answers to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cluster::snapshot::{Namespace, Obstacle};
+use crate::model::ObjectKey;
+use crate::model::credential::Credential;
+
+/// Something that must be got or done before a decision can be made.
+#[derive(Debug, Clone)]
+pub enum Need {
+    /// Read the namespace of the request, which the watch has not shown yet.
+    Namespace(Arc<str>),
+    /// Create the copy of a credential, which the watch has not shown yet.
+    Copy {
+        /// The credential.
+        credential: Arc<Credential>,
+        /// Where its copy belongs.
+        place: ObjectKey,
+    },
+}
+
+/// The answers so far.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// The namespace, once read.
+    pub namespace: Option<NamespaceAnswer>,
+    /// Copies, by place.
+    pub copies: BTreeMap<ObjectKey, CopyAnswer>,
+}
+
+/// What reading a namespace brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceAnswer {
+    /// It is there.
+    Found(Arc<Namespace>),
+    /// There is none of that name; the API server will refuse whatever is created in it.
+    Absent,
+    /// The API server could not be asked in time.
+    Unknown(Arc<str>),
+}
+
+/// What creating a copy brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyAnswer {
+    /// It has been created.
+    Created,
+    /// It was there already, and it is ours.
+    Present,
+    /// It is not there.
+    Blocked(Obstacle),
+}

@@ -1,0 +1,99 @@
+//! Which credentials a namespace is offered that answer for a set of images.
+
+use std::sync::Arc;
+
+use super::needs::{Answers, NamespaceAnswer};
+use crate::cluster::Snapshot;
+use crate::cluster::snapshot::Namespace;
+use crate::model::credential::{Credential, Offer};
+use crate::model::image::ImageReference;
+use crate::model::keyring::Target;
+
+/// An image that some credential may be for.
+struct Image {
+    repository: String,
+    target: Target,
+}
+
+/// Images of an object, read. What the kubelet cannot read is left out: such a container never pulls.
+pub(super) struct Images(Vec<Image>);
+
+impl Images {
+    pub(super) fn read<'a>(references: impl Iterator<Item = &'a str>) -> Self {
+        let mut images: Vec<Image> = Vec::new();
+        for reference in references {
+            let Ok(reference) = ImageReference::parse(reference) else {
+                continue;
+            };
+            let repository = reference.repository();
+            if images.iter().any(|image| image.repository == repository) {
+                continue;
+            }
+            images.push(Image { repository: repository.to_owned(), target: Target::new(repository) });
+        }
+        Self(images)
+    }
+}
+
+/// Whether a credential is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It answers for an image.
+    Yes,
+    /// Its Secret has not been seen since we started, so nobody can tell. Pull Secrets can never be added to a pod
+    /// later, so it counts as needed.
+    Perhaps,
+}
+
+/// A credential that the images need.
+pub(super) struct Candidate<'a> {
+    pub(super) credential: &'a Arc<Credential>,
+    pub(super) need: Need,
+}
+
+/// The credentials that the images need, offered or not, by name.
+pub(super) fn needed<'a>(images: &Images, known: &'a Snapshot) -> Vec<Candidate<'a>> {
+    let candidates = known.credentials.values().filter_map(|credential| {
+        let mut narrowed = images.0.iter().filter(|image| credential.is_for(&image.target)).peekable();
+        let need = match known.sources.get(&credential.source).and_then(|source| source.keyring.as_ref()) {
+            Some(keyring) => narrowed.any(|image| keyring.answers(&image.target)).then_some(Need::Yes),
+            None => narrowed.peek().map(|_| Need::Perhaps),
+        };
+        need.map(|need| Candidate { credential, need })
+    });
+    candidates.collect()
+}
+
+/// What is known of the namespace of a request.
+pub(super) enum Place {
+    /// Its labels are known.
+    Known(Arc<Namespace>),
+    /// There is none of that name.
+    Absent,
+    /// It must be read first.
+    Unread,
+    /// It could not be read, for this reason.
+    Unreadable(Arc<str>),
+}
+
+impl Place {
+    pub(super) fn of(namespace: &str, known: &Snapshot, answers: &Answers) -> Self {
+        match (known.namespaces.get(namespace), &answers.namespace) {
+            (Some(namespace), _) | (None, Some(NamespaceAnswer::Found(namespace))) => {
+                Self::Known(namespace.clone())
+            }
+            (None, Some(NamespaceAnswer::Absent)) => Self::Absent,
+            (None, Some(NamespaceAnswer::Unknown(reason))) => Self::Unreadable(reason.clone()),
+            (None, None) => Self::Unread,
+        }
+    }
+
+    /// Leaves those candidates that the namespace is offered; by its labels alone where they are known.
+    pub(super) fn offers(&self, namespace: &str, candidate: &Candidate<'_>) -> Offer {
+        let labels = match self {
+            Self::Known(known) => Some(&known.labels),
+            Self::Absent | Self::Unread | Self::Unreadable(_) => None,
+        };
+        candidate.credential.namespaces.offer(namespace, labels)
+    }
+}

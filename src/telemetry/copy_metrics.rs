@@ -1,0 +1,41 @@
+//! What is counted of copies.
+
+use prometheus::{IntCounterVec, Opts, Registry};
+
+use crate::cluster::snapshot::Obstacle;
+use crate::policy::CopyAnswer;
+
+/// Counters of copies. Clones share the counts.
+#[derive(Debug, Clone)]
+pub struct CopyMetrics {
+    writes: IntCounterVec,
+}
+
+impl CopyMetrics {
+    /// Makes the metrics and registers them. Fails only when a registry already has them.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let options = Opts::new(
+            "regcred_copy_writes_total",
+            "Attempts to create a copy, by result: created, present (it was there), foreign (a Secret of that name \
+             is not ours), passing (may succeed later), namespace_gone, lasting (never will).",
+        );
+        let writes = IntCounterVec::new(options, &["result"])?;
+        for result in ["created", "present", "foreign", "passing", "namespace_gone", "lasting"] {
+            writes.with_label_values(&[result]);
+        }
+        registry.register(Box::new(writes.clone()))?;
+        Ok(Self { writes })
+    }
+
+    pub(crate) fn write(&self, answer: &CopyAnswer) {
+        let result = match answer {
+            CopyAnswer::Created => "created",
+            CopyAnswer::Present => "present",
+            CopyAnswer::Blocked(Obstacle::Foreign) => "foreign",
+            CopyAnswer::Blocked(Obstacle::Passing(_)) => "passing",
+            CopyAnswer::Blocked(Obstacle::NamespaceGone) => "namespace_gone",
+            CopyAnswer::Blocked(Obstacle::Lasting(_)) => "lasting",
+        };
+        self.writes.with_label_values(&[result]).inc();
+    }
+}

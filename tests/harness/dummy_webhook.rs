@@ -1,0 +1,124 @@
+//! A webhook that allows everything and counts, to try the way to it and to play other people's webhooks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::certificates::Authority;
+use super::{background, ports};
+
+/// The shortest that the API server takes, in whole seconds.
+pub const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A server that answers for one TLS name only.
+pub struct DummyWebhook {
+    address: SocketAddr,
+    calls: Arc<AtomicUsize>,
+}
+
+impl DummyWebhook {
+    /// Starts one that a client must call by this name.
+    pub async fn start(authority: &Authority, name: &str) -> Self {
+        let leaf = authority.leaf(&[name]);
+        let certificate = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).expect("PEM");
+        let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).expect("PEM");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config =
+            versions.expect("TLS 1.3").with_no_client_auth().with_single_cert(vec![certificate], key);
+        let acceptor = TlsAcceptor::from(Arc::new(config.expect("a pair that matches")));
+        let listener = background::spawn(TcpListener::bind(ports::free())).await.expect("no panic");
+        let listener = listener.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let calls = Arc::new(AtomicUsize::new(0));
+        let (counted, name) = (Arc::clone(&calls), name.to_owned());
+        background::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                background::spawn(serve(acceptor.clone(), stream, name.clone(), Arc::clone(&counted)));
+            }
+        });
+        Self { address, calls }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many reviews it has answered.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream, name: String, calls: Arc<AtomicUsize>) {
+    // A client that breaks off is not this server's concern.
+    let Ok(stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    assert_eq!(stream.get_ref().1.server_name(), Some(name.as_str()), "the name in the TLS handshake");
+    let service = service_fn(move |request: Request<Incoming>| {
+        let calls = Arc::clone(&calls);
+        async move {
+            let body = request.into_body().collect().await?.to_bytes();
+            calls.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::from(allow(&body))))
+        }
+    });
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let _ = connection.await;
+}
+
+fn allow(review: &Bytes) -> Bytes {
+    let review: serde_json::Value = serde_json::from_slice(review).expect("an AdmissionReview");
+    let answer = serde_json::json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "response": {"uid": review["request"]["uid"], "allowed": true},
+    });
+    answer.to_string().into()
+}
+
+/// A Service and a fail-closed webhook behind it, on `ConfigMaps` created in that namespace.
+pub fn objects(namespace: &str, service: &str, authority: &str) -> String {
+    let (seconds, bundle) = (TIMEOUT.as_secs(), BASE64_STANDARD.encode(authority));
+    format!(
+        r#"
+apiVersion: v1
+kind: Service
+metadata: {{name: {service}, namespace: {namespace}}}
+spec:
+  ports: [{{port: 443}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {{name: {namespace}}}
+webhooks:
+- name: {service}.bench.regcred.dev
+  admissionReviewVersions: [v1]
+  clientConfig:
+    service: {{name: {service}, namespace: {namespace}, path: /, port: 443}}
+    caBundle: {bundle}
+  rules:
+  - {{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}}
+  namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}
+  failurePolicy: Fail
+  timeoutSeconds: {seconds}
+  sideEffects: None
+"#
+    )
+}

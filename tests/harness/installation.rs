@@ -1,0 +1,216 @@
+//! regcred, installed into a control plane as a user installs it: `manifests/` with a certificate.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::certificates::{Authority, Leaf};
+use super::control_plane::{ControlPlane, Options};
+use super::network::Service;
+use super::replica::Replica;
+use super::users::User;
+use super::{background, credentials};
+
+pub const NAMESPACE: &str = "regcred-system";
+pub const SERVICE_ACCOUNT: &str = "regcred";
+const NAME: &str = "regcred";
+/// The names that the API server may call it by.
+const TLS_NAMES: [&str; 2] = ["regcred.regcred-system.svc", "regcred.regcred-system.svc.cluster.local"];
+/// The API server asks a new webhook about a second after its registration.
+const REGISTERED_LIMIT: Duration = Duration::from_mins(1);
+/// A terminating pod is still connected to for as long as its end takes to reach every API server: the time for
+/// which the server pauses before it drains.
+const ENDPOINT_LAG: Duration = Duration::from_secs(1);
+/// Longer than the grace period that `manifests/` give.
+const END_LIMIT: Duration = Duration::from_mins(1);
+
+/// An installation with its own control plane.
+pub struct Installation {
+    replicas: Mutex<Vec<Arc<Replica>>>,
+    started: AtomicUsize,
+    service: Arc<Service>,
+    authority: Authority,
+    leaf: Leaf,
+    deployment: Value,
+    more: Vec<String>,
+    control_plane: ControlPlane,
+}
+
+impl Installation {
+    /// The one of this test binary, with the replicas that the Deployment asks for. Tests that disturb it start
+    /// their own.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Result<Installation, String>> = OnceCell::const_new();
+        let started = SHARED
+            .get_or_init(|| async {
+                let started = background::spawn(async { Self::start(&[]).await }).await;
+                started.map_err(|error| format!("the shared installation did not start: {error}"))
+            })
+            .await;
+        started.as_ref().unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// A new one, whose servers get these arguments after the Deployment's own.
+    pub async fn start(more: &[&str]) -> Self {
+        let control_plane = ControlPlane::start(Options::default()).await;
+        let service = control_plane.network().service(NAMESPACE, NAME, 443);
+        let authority = Authority::new("regcred bench");
+        let leaf = authority.leaf(&TLS_NAMES);
+        let overlay = write_overlay(&control_plane, &authority, &leaf).await;
+        control_plane.kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")]).await.succeeded();
+        let wait =
+            ["wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev", "--timeout=60s"];
+        control_plane.kubectl(&wait).await.succeeded();
+        let get = ["get", "deployment", NAME, "--namespace", NAMESPACE, "-o", "json"];
+        let deployment = control_plane.kubectl(&get).await.json();
+        let count = deployment["spec"]["replicas"].as_u64().expect("the Deployment says how many");
+        let installation = Self {
+            replicas: Mutex::default(),
+            started: AtomicUsize::new(0),
+            service,
+            authority,
+            leaf,
+            deployment,
+            more: more.iter().map(|argument| (*argument).to_owned()).collect(),
+            control_plane,
+        };
+        for _ in 0..count {
+            installation.add_replica().await;
+        }
+        installation.registered().await;
+        installation
+    }
+
+    /// The control plane it is installed in.
+    pub fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
+    /// The Service that the API server calls.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// The servers behind it.
+    pub fn replicas(&self) -> Vec<Arc<Replica>> {
+        self.replicas.lock().expect("no holder panics").clone()
+    }
+
+    /// A certificate that the API server accepts as the one there is.
+    pub fn new_leaf(&self) -> Leaf {
+        self.authority.leaf(&TLS_NAMES)
+    }
+
+    /// The certificate that the API server trusts, for a client that calls a server as it does (PEM).
+    pub fn authority(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// Starts one more server and puts it behind the Service when it is ready.
+    pub async fn add_replica(&self) -> Arc<Replica> {
+        let name = format!("{NAME}-{}", self.started.fetch_add(1, Ordering::Relaxed));
+        let more: Vec<&str> = self.more.iter().map(String::as_str).collect();
+        let replica = Replica::start(&self.control_plane, &name, &self.deployment, &self.leaf, &more).await;
+        replica.ready().await;
+        let replica = Arc::new(replica);
+        self.replicas.lock().expect("no holder panics").push(Arc::clone(&replica));
+        self.publish();
+        replica
+    }
+
+    /// Ends one server as a cluster does: it is told to, and goes on getting new connections for a moment.
+    pub async fn remove_replica(&self, replica: &Arc<Replica>) {
+        replica.terminate();
+        tokio::time::sleep(ENDPOINT_LAG).await;
+        self.replicas.lock().expect("no holder panics").retain(|one| !Arc::ptr_eq(one, replica));
+        self.publish();
+        let status = replica.wait(END_LIMIT).await;
+        assert!(status.success(), "{} ended with {status}: {}", replica.name(), replica.log());
+    }
+
+    /// Replaces every server by a new one, as the Deployment's rolling update does (one more at a time, never
+    /// one less).
+    pub async fn roll(&self) {
+        for old in self.replicas() {
+            self.add_replica().await;
+            self.remove_replica(&old).await;
+        }
+    }
+
+    /// Puts the servers there are behind the Service.
+    pub fn publish(&self) {
+        self.service
+            .set_backends(self.replicas().iter().map(|replica| Arc::clone(replica.backend())).collect());
+    }
+
+    /// Waits until the API server asks the webhook about pods.
+    async fn registered(&self) {
+        let namespace = self.control_plane.namespace("registered").await;
+        let pods: Api<Pod> = Api::namespaced(self.control_plane.client(User::Admin).await, &namespace);
+        let pod: Pod =
+            serde_json::from_value(credentials::pod(&namespace, "probe", &["probe"])).expect("a pod");
+        let asked =
+            || self.replicas().iter().map(|replica| replica.backend().connections()).sum::<usize>() > 0;
+        let dry_run = PostParams { dry_run: true, field_manager: None };
+        let deadline = Instant::now() + REGISTERED_LIMIT;
+        while !asked() {
+            pods.create(&dry_run, &pod).await.expect("a pod in a dry run");
+            assert!(Instant::now() < deadline, "the API server asks nobody after {REGISTERED_LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// An overlay of `manifests/` with the certificate's Secret and the `caBundle` of each webhook.
+async fn write_overlay(control_plane: &ControlPlane, authority: &Authority, leaf: &Leaf) -> PathBuf {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+    let overlay = control_plane.folder().join("overlay");
+    std::fs::create_dir(&overlay).expect("a folder");
+    let encode = |pem: &str| BASE64_STANDARD.encode(pem);
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "regcred-tls", "namespace": NAMESPACE},
+        "type": "kubernetes.io/tls",
+        "data": {"tls.crt": encode(&leaf.certificate), "tls.key": encode(&leaf.key)},
+    });
+    std::fs::write(overlay.join("tls.yaml"), secret.to_string()).expect("a file");
+    let rendered = control_plane.kubectl(&["kustomize", base.to_str().expect("UTF-8")]).await.succeeded();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&rendered).expect("the YAML that kustomize prints");
+    let patches: Vec<Value> =
+        objects.iter().filter_map(|object| patch(object, &encode(&authority.pem()))).collect();
+    assert!(!patches.is_empty(), "no webhook configuration in {}", base.display());
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [relative(&overlay, &base), "tls.yaml"],
+        "patches": patches,
+    });
+    std::fs::write(overlay.join("kustomization.yaml"), kustomization.to_string()).expect("a file");
+    overlay
+}
+
+/// The patch that lets the API server trust the servers, if this is a webhook configuration.
+fn patch(object: &Value, bundle: &str) -> Option<Value> {
+    let webhooks = object.get("webhooks")?.as_array()?;
+    let operation = |number| json!({"op": "add", "path": format!("/webhooks/{number}/clientConfig/caBundle"), "value": bundle});
+    let operations: Vec<Value> = (0..webhooks.len()).map(operation).collect();
+    let target = json!({"kind": object["kind"], "name": object["metadata"]["name"]});
+    Some(json!({"target": target, "patch": Value::from(operations).to_string()}))
+}
+
+/// The way from one folder to another; kustomize takes no absolute paths.
+fn relative(from: &Path, to: &Path) -> String {
+    let from = from.canonicalize().expect("a folder");
+    let to = to.canonicalize().expect("a folder");
+    let up = "../".repeat(from.components().count() - 1);
+    format!("{up}{}", to.strip_prefix("/").expect("absolute").display())
+}

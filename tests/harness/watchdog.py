@@ -1,0 +1,61 @@
+"""Ends everything that a test started, however the test ends.
+
+The test holds the only write end of the pipe that is this program's standard input. When the test is gone (its
+end, a panic, kill -9, Ctrl-C) the pipe closes; then the whole process group printed on standard output is
+killed and the folder given as the argument removed. A parent-death signal would not do: it follows the thread
+that started the process, and test threads end before the test program does.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import time
+
+# How long killed processes may take to be gone before their folder is removed all the same: in a container
+# whose first process collects no orphans they stay as zombies for ever.
+GONE_SECONDS = 5
+
+
+def anchor(lifeline):
+    """Leads the group, so that it exists before its first member and its number is not given to others."""
+    os.setpgid(0, 0)
+    os.write(1, f"{os.getpid()}\n".encode())
+    os.close(0)
+    os.close(1)
+    # Nobody writes here: the read ends when the watchdog itself was killed, and then the group goes too.
+    os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def group_is_alive(group):
+    try:
+        os.killpg(group, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def main():
+    # A terminal's Ctrl-C does not reach this group; whoever sends a signal by hand wants the test to end.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+        signal.signal(name, signal.SIG_IGN)
+    lifeline, held = os.pipe()
+    group = os.fork()
+    if group == 0:
+        os.close(held)
+        anchor(lifeline)
+    os.close(lifeline)
+    while os.read(0, 4096):
+        pass
+    os.killpg(group, signal.SIGKILL)
+    os.waitpid(group, 0)
+    deadline = time.monotonic() + GONE_SECONDS
+    while group_is_alive(group) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for folder in sys.argv[1:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

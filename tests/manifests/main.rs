@@ -1,0 +1,8 @@
+//! What `manifests/` must keep, whoever edits it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod access;
+mod base;
+mod registration;
+mod rendering;
+mod workload;

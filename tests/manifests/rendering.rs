@@ -1,0 +1,99 @@
+//! That the base is whole, and that overlays build on it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::base::{folder, listed, objects, only};
+
+#[test]
+fn every_file_of_the_folder_is_listed() {
+    let mut files: Vec<_> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| name != "kustomization.yaml")
+        .collect();
+    files.sort();
+    let mut listed = listed();
+    listed.sort();
+    assert_eq!(files, listed);
+    assert!(listed.contains(&"registrycredentials.regcred.dev.yaml".to_owned()));
+}
+
+#[test]
+fn every_namespaced_object_is_in_our_namespace_and_every_name_is_the_documented_one() {
+    let expected = [
+        ("Namespace", "regcred-system", false),
+        ("ResourceQuota", "regcred-critical-pods", true),
+        ("CustomResourceDefinition", "registrycredentials.regcred.dev", false),
+        ("ServiceAccount", "regcred", true),
+        ("ClusterRole", "regcred", false),
+        ("ClusterRoleBinding", "regcred", false),
+        ("ValidatingAdmissionPolicy", "registrycredentials.regcred.dev", false),
+        ("ValidatingAdmissionPolicyBinding", "registrycredentials.regcred.dev", false),
+        ("FlowSchema", "regcred", false),
+        ("NetworkPolicy", "regcred", true),
+        ("Service", "regcred", true),
+        ("Deployment", "regcred", true),
+        ("PodDisruptionBudget", "regcred", true),
+        ("MutatingWebhookConfiguration", "regcred", false),
+        ("ValidatingWebhookConfiguration", "regcred", false),
+    ];
+    assert_eq!(objects().len(), expected.len());
+    for (kind, name, namespaced) in expected {
+        let object = only(kind);
+        assert_eq!(object["metadata"]["name"], name, "{kind}");
+        let namespace = if namespaced { json!("regcred-system") } else { Value::Null };
+        assert_eq!(object["metadata"]["namespace"], namespace, "{kind}");
+    }
+}
+
+/// kubectl, from the folder of test binaries or from the PATH.
+fn kubectl() -> Option<PathBuf> {
+    let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let path = std::env::var_os("PATH")?;
+    assets
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join("kubectl"))
+        .find(|program| program.is_file())
+}
+
+fn rendered(folder: &Path) -> Option<String> {
+    let output = Command::new(kubectl()?).arg("kustomize").arg(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn kustomize_renders_the_base_and_a_certificate_overlay_over_it() {
+    let Some(base) = rendered(&folder()) else {
+        // Without kubectl the other tests have still read every file.
+        return;
+    };
+    assert!(!base.contains("caBundle"), "the base trusts no authority yet");
+
+    let temporary = tempfile::tempdir().unwrap();
+    let arguments = regcred::certificates::overlay::Arguments {
+        output: temporary.path().join("overlay"),
+        base: folder(),
+        namespace: "regcred-system".to_owned(),
+        service: "regcred".to_owned(),
+        days: 1,
+        image: Some("localhost:5000/regcred:test".to_owned()),
+        force: false,
+    };
+    regcred::certificates::overlay::write(&arguments, std::time::SystemTime::now()).unwrap();
+    let overlay = rendered(&arguments.output).unwrap();
+    assert_eq!(overlay.matches("caBundle: ").count(), 2);
+    assert_eq!(overlay.matches("image: localhost:5000/regcred:test\n").count(), 1);
+    assert_eq!(overlay.matches("name: regcred-tls\n").count(), 1);
+    // The patch adds to the entries, it does not add entries.
+    for text in ["failurePolicy: Ignore", "path: /mutate/pods", "path: /validate/ephemeral-containers"] {
+        assert_eq!(overlay.matches(text).count(), base.matches(text).count(), "{text}");
+    }
+}
