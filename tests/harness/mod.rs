@@ -16,6 +16,7 @@ pub mod credentials;
 pub mod dummy_webhook;
 pub mod installation;
 pub mod kubectl;
+pub mod load;
 pub mod metrics;
 pub mod network;
 pub mod oracle;
