@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Full};
@@ -28,6 +27,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use prometheus::Registry;
 use rcgen::{CertificateParams, KeyPair};
+use regcred::policy::Rule;
 use regcred::server::{Deadline, Limits, Readiness, ReviewRoutes, Server, Settings, Shutdown, admin};
 use regcred::telemetry::metrics::ServerMetrics;
 use rustls::pki_types::pem::PemObject;
@@ -36,9 +36,11 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-#[path = "../tests/harness/load.rs"]
+#[path = "../../tests/harness/load.rs"]
 #[allow(dead_code, reason = "each user of the load generator uses its part of it")]
 mod load;
+
+mod reviews;
 
 use load::{Client, Report, Target, saturating};
 
@@ -49,9 +51,6 @@ const PATH: &str = "/mutate/pods";
 /// Many short rounds, so that what else the machine does meets both alike.
 const ROUNDS: usize = 41;
 const ROUND: Duration = Duration::from_millis(400);
-
-/// The size of an ordinary review: a pod with one container.
-const BODY_BYTES: usize = 6400;
 
 /// An answer of the usual size.
 const ANSWER: &[u8] = br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true}}"#;
@@ -96,13 +95,12 @@ async fn main() {
         );
     }
     let (throughput_ratio, p99_ratio) = (median(throughput), median(p99));
-    let decide_us = decide_us();
+    let decide_us = reviews::decide_us();
     println!(
         "throughput {:.1} % of the bare server's, p99 {p99_ratio:.2} times its p99; client and server together \
-         take {:.2} times the processor time per review; {} per decision",
+         take {:.2} times the processor time per review; {decide_us:.1} us to decode and decide one",
         throughput_ratio * 100.0,
         median(cpu),
-        decide_us.map_or_else(|| "nothing measured".to_owned(), |us| format!("{us:.1} us")),
     );
     println!(
         "{}",
@@ -127,22 +125,14 @@ fn processor_ticks() -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-/// The cost of decoding and deciding one review, in microseconds.
-fn decide_us() -> Option<f64> {
-    None
-}
-
-/// What our server answers with.
+/// What our server answers with: the decision about a pod that gets its pull Secret.
 fn routes(limits: &Limits, metrics: ServerMetrics) -> Router {
-    let answer = |_: Bytes, _: Deadline| async {
-        ([(header::CONTENT_TYPE, "application/json")], Bytes::from_static(ANSWER)).into_response()
+    let reviewer = reviews::reviewer();
+    let answer = move |body: Bytes, deadline: Deadline| {
+        let reviewer = reviewer.clone();
+        async move { reviewer.answer(Rule::Inject, body, deadline).await }
     };
     ReviewRoutes::new(limits, metrics).route(PATH, answer).into_router()
-}
-
-/// What is sent to both.
-fn body() -> Bytes {
-    Bytes::from(vec![b' '; BODY_BYTES])
 }
 
 async fn our_server(directory: &std::path::Path) -> SocketAddr {
@@ -219,7 +209,7 @@ fn client(address: SocketAddr, certificate: &CertificateDer<'static>) -> Arc<Cli
         server_name: ServerName::try_from(NAME).unwrap(),
         tls: Arc::new(tls),
         path: format!("{PATH}?timeout=3s"),
-        body: body(),
+        body: reviews::body(),
     })
 }
 
