@@ -9,6 +9,7 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use prometheus::{Registry, TextEncoder};
+use regcred::policy::Rule;
 use regcred::server::{
     Deadline, Ended, Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError,
     admin,
@@ -26,6 +27,7 @@ use tokio_rustls::client::TlsStream;
 
 pub(crate) use crate::harness::certificates::{Authority, Leaf};
 use crate::harness::projected_secret::ProjectedSecret;
+use crate::reviews;
 
 pub(crate) const NAME: &str = "regcred.regcred-system.svc";
 
@@ -129,7 +131,7 @@ impl TestServer {
             drain_pause: options.drain_pause,
             drain_timeout: options.drain_timeout,
         };
-        let routes = handlers(&options.limits, metrics.clone());
+        let routes = handlers(&options.limits, metrics.clone(), &readiness);
         let server = Server::bind(&settings, options.limits, readiness.clone(), metrics).await?;
         let (webhook, admin, shutdown) = (server.webhook_address(), server.admin_address(), Shutdown::new());
         let admin_routes = admin::router(readiness.clone(), registry.clone());
@@ -160,7 +162,12 @@ impl TestServer {
     }
 }
 
-fn handlers(limits: &Limits, metrics: ServerMetrics) -> Router {
+fn handlers(limits: &Limits, metrics: ServerMetrics, readiness: &Readiness) -> Router {
+    let reviewer = reviews::reviewer(readiness);
+    let review = move |body: Bytes, deadline: Deadline| {
+        let reviewer = reviewer.clone();
+        async move { reviewer.answer(Rule::Inject, body, deadline).await }
+    };
     let length = |body: Bytes, _: Deadline| async move { body.len().to_string().into_response() };
     let deadline = |_: Bytes, deadline: Deadline| async move {
         deadline.remaining().as_millis().to_string().into_response()
@@ -180,6 +187,7 @@ fn handlers(limits: &Limits, metrics: ServerMetrics) -> Router {
         .route("/slow", slow)
         .route("/stuck", stuck)
         .route("/panics", panics)
+        .route("/mutate/pods", review)
         .into_router()
 }
 

@@ -9,3 +9,4 @@ mod harness;
 mod kit;
 mod limits;
 mod requests;
+mod reviews;
