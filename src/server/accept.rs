@@ -123,7 +123,9 @@ fn handshake_failure(error: &io::Error) -> &'static str {
             | AlertDescription::CertificateRevoked
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA,
+            | AlertDescription::UnknownCA
+            // A signature that does not verify: an authority made anew under the same name.
+            | AlertDescription::DecryptError,
         )) => "certificate_rejected",
         Some(TlsError::NoApplicationProtocol | TlsError::PeerIncompatible(_)) => "no_common_protocol",
         Some(TlsError::InvalidMessage(_)) => "not_tls",

@@ -69,6 +69,8 @@ impl CertificateStore {
     pub(super) async fn follow(mut self, poll: Duration, stop: CancellationToken) {
         let changed = Arc::new(Notify::new());
         let _watcher = self.watch(Arc::clone(&changed));
+        // First what changed between the loading and the watch.
+        self.refresh().await;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

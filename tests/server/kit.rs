@@ -1,0 +1,337 @@
+//! What the tests share: an authority, a Secret's directory as the kubelet writes it, a running server, a client.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use prometheus::{Registry, TextEncoder};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use regcred::server::{
+    Deadline, Ended, Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError,
+    admin,
+};
+use regcred::telemetry::metrics::ServerMetrics;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub(crate) const NAME: &str = "regcred.regcred-system.svc";
+
+/// Issues the certificates of one test.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+}
+
+/// A certificate and its key, as the files hold them.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) der: CertificateDer<'static>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap().der().clone();
+        Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        }
+    }
+
+    pub(crate) fn issue(&self) -> Pair {
+        self.issue_until(2099)
+    }
+
+    pub(crate) fn issue_until(&self, year: i32) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Pair {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+            der: certificate.der().clone(),
+        }
+    }
+
+    /// A client that trusts this authority and offers these protocols.
+    pub(crate) fn client(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Arc::new(config)
+    }
+}
+
+/// A mounted Secret: files that are links through `..data`, which is swapped.
+pub(crate) struct MountedSecret {
+    directory: TempDir,
+    version: std::sync::atomic::AtomicUsize,
+}
+
+impl MountedSecret {
+    pub(crate) fn new(pair: &Pair) -> Self {
+        let secret = Self {
+            directory: tempfile::tempdir().unwrap(),
+            version: 0.into(),
+        };
+        secret.swap(&pair.certificate, &pair.key);
+        for file in ["tls.crt", "tls.key"] {
+            symlink(Path::new("..data").join(file), secret.path().join(file)).unwrap();
+        }
+        secret
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// As the kubelet does it: a new directory, a link to it, the link renamed over the old one, which goes.
+    pub(crate) fn swap(&self, certificate: &str, key: &str) {
+        let version = self.version.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let data = PathBuf::from(format!("..2026_11_24_{version}"));
+        let written = self.path().join(&data);
+        fs::create_dir(&written).unwrap();
+        fs::write(written.join("tls.crt"), certificate).unwrap();
+        fs::write(written.join("tls.key"), key).unwrap();
+        let old = fs::read_link(self.path().join("..data")).ok();
+        symlink(&data, self.path().join("..data_tmp")).unwrap();
+        fs::rename(self.path().join("..data_tmp"), self.path().join("..data")).unwrap();
+        if let Some(old) = old {
+            fs::remove_dir_all(self.path().join(old)).unwrap();
+        }
+    }
+}
+
+/// How a test's server differs from the real one.
+pub(crate) struct Options {
+    pub(crate) limits: Limits,
+    pub(crate) poll: Duration,
+    pub(crate) drain_pause: Duration,
+    pub(crate) drain_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            // So long that a test which sees a change in time has seen the watch at work.
+            poll: Duration::from_secs(600),
+            drain_pause: Duration::from_millis(300),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A server running in the test's own process.
+pub(crate) struct TestServer {
+    pub(crate) webhook: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) readiness: Readiness,
+    pub(crate) shutdown: Shutdown,
+    registry: Registry,
+    running: JoinHandle<Result<Ended, ServeError>>,
+}
+
+impl TestServer {
+    /// With handlers that show what the server gives them.
+    pub(crate) async fn start(directory: &Path, options: Options) -> Self {
+        Self::try_start(directory, options).await.unwrap()
+    }
+
+    pub(crate) async fn try_start(directory: &Path, options: Options) -> Result<Self, StartError> {
+        let registry = Registry::new();
+        let metrics = ServerMetrics::register(&registry).unwrap();
+        let readiness = Readiness::new();
+        let settings = Settings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            admin_listen: "127.0.0.1:0".parse().unwrap(),
+            tls_directory: directory.to_owned(),
+            tls_poll_interval: options.poll,
+            drain_pause: options.drain_pause,
+            drain_timeout: options.drain_timeout,
+        };
+        let routes = handlers(&options.limits, metrics.clone());
+        let server = Server::bind(&settings, options.limits, readiness.clone(), metrics).await?;
+        let (webhook, admin, shutdown) = (server.webhook_address(), server.admin_address(), Shutdown::new());
+        let admin_routes = admin::router(readiness.clone(), registry.clone());
+        let running = tokio::spawn(server.run(routes, admin_routes, shutdown.clone()));
+        Ok(Self {
+            webhook,
+            admin,
+            readiness,
+            shutdown,
+            registry,
+            running,
+        })
+    }
+
+    pub(crate) async fn ended(self) -> Ended {
+        self.running.await.unwrap().unwrap()
+    }
+
+    /// The value of a metric, by its name with labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        line.unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) async fn metric_becomes(&self, name: &str, value: f64) {
+        eventually(&format!("{name} is {value}"), || {
+            (self.metric(name) - value).abs() < 0.5
+        })
+        .await;
+    }
+}
+
+fn handlers(limits: &Limits, metrics: ServerMetrics) -> Router {
+    let length = |body: Bytes, _: Deadline| async move { body.len().to_string().into_response() };
+    let deadline = |_: Bytes, deadline: Deadline| async move {
+        deadline.remaining().as_millis().to_string().into_response()
+    };
+    let slow = |_: Bytes, _: Deadline| async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        "slow".into_response()
+    };
+    let stuck = |_: Bytes, _: Deadline| std::future::pending::<Response>();
+    let panics = |body: Bytes, _: Deadline| async move {
+        assert!(!body.is_empty(), "the test's own panic");
+        "no panic".into_response()
+    };
+    ReviewRoutes::new(limits, metrics)
+        .route("/length", length)
+        .route("/deadline", deadline)
+        .route("/slow", slow)
+        .route("/stuck", stuck)
+        .route("/panics", panics)
+        .into_router()
+}
+
+/// Waits until something holds, which must not take long.
+pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not within 10 s: {what}");
+}
+
+/// A TLS connection on which a test writes bytes as it likes.
+pub(crate) async fn connect(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(config)
+        .connect(ServerName::try_from(NAME).unwrap(), stream)
+        .await
+}
+
+/// The certificate that a new connection is shown.
+pub(crate) async fn served(address: SocketAddr, authority: &Authority) -> CertificateDer<'static> {
+    let stream = connect(address, authority.client(&[b"http/1.1"])).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone()
+}
+
+/// An answer as read from the wire.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
+    }
+}
+
+/// Reads one answer; the tests' answers all have a length.
+pub(crate) async fn read_answer(stream: &mut (impl AsyncReadExt + Unpin)) -> std::io::Result<Answer> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    };
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let mut answer = Answer {
+        status: head[9..12].parse().unwrap(),
+        head,
+        body: String::new(),
+    };
+    let length: usize = answer.header("content-length").unwrap_or("0").parse().unwrap();
+    let mut body = bytes.split_off(end);
+    while body.len() < length {
+        if stream.read_buf(&mut body).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    answer.body = String::from_utf8(body).unwrap();
+    Ok(answer)
+}
+
+/// The header of a review; its body is the test's.
+pub(crate) fn post(path: &str, length: usize) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {NAME}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
+/// Sends bytes and reads the answer to them.
+pub(crate) async fn exchange(stream: &mut TlsStream<TcpStream>, request: &[u8]) -> std::io::Result<Answer> {
+    stream.write_all(request).await?;
+    stream.flush().await?;
+    read_answer(stream).await
+}
+
+/// One request over plain HTTP, on a connection of its own.
+pub(crate) async fn plain(address: SocketAddr, method: &str, path: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_answer(&mut stream).await.unwrap()
+}
