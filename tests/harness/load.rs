@@ -51,11 +51,7 @@ impl Report {
     pub(crate) fn percentile(&self, share: f64) -> Duration {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss
-        )]
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let index = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
         sorted.get(index).copied().unwrap_or_default()
     }
@@ -81,11 +77,14 @@ impl std::fmt::Display for Report {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             out,
-            "{} answered, {} failed, {:.0}/s over {} connections, p50 {:?}, p99 {:?}, max {:?}",
+            "{} answered, {} failed, {:.0}/s{}, p50 {:?}, p99 {:?}, max {:?}",
             self.answered,
             self.failures.len(),
             self.per_second(),
-            self.connections_made,
+            match self.connections_made {
+                0 => String::new(),
+                made => format!(" over {made} connections"),
+            },
             self.percentile(0.5),
             self.percentile(0.99),
             self.percentile(1.0),
@@ -106,11 +105,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(target: Target) -> Arc<Self> {
-        Arc::new(Self {
-            target,
-            idle: Mutex::default(),
-            made: std::sync::atomic::AtomicUsize::new(0),
-        })
+        Arc::new(Self { target, idle: Mutex::default(), made: std::sync::atomic::AtomicUsize::new(0) })
     }
 
     /// Opens the pool's connections ahead of the load.
@@ -121,33 +116,31 @@ impl Client {
         }
     }
 
-    /// One request, tried once. The whole answer, if it is a 200.
+    /// The target's own request, tried once. The whole answer, if it is a 200.
     pub(crate) async fn send(self: &Arc<Self>) -> Result<Bytes, String> {
+        self.post(self.target.body.clone()).await
+    }
+
+    /// A request with this body, tried once. The whole answer, if it is a 200.
+    pub(crate) async fn post(self: &Arc<Self>, body: Bytes) -> Result<Bytes, String> {
         let sent = async {
             let mut connection = match self.take() {
                 Some(connection) => connection,
                 None => self.connect().await?,
             };
             let answer = connection
-                .send_request(self.request())
+                .send_request(self.request(body))
                 .await
                 .map_err(|error| format!("no answer: {error:?}"))?;
             let (status, closes) = (answer.status(), announces_close(&answer));
-            let body = answer
-                .into_body()
-                .collect()
-                .await
-                .map_err(|error| format!("cut answer: {error:?}"))?;
+            let body =
+                answer.into_body().collect().await.map_err(|error| format!("cut answer: {error:?}"))?;
             if closes {
                 self.replace();
             } else {
                 self.keep(connection);
             }
-            if status == StatusCode::OK {
-                Ok(body.to_bytes())
-            } else {
-                Err(format!("status {status}"))
-            }
+            if status == StatusCode::OK { Ok(body.to_bytes()) } else { Err(format!("status {status}")) }
         };
         tokio::time::timeout(REQUEST_TIMEOUT, sent)
             .await
@@ -165,14 +158,14 @@ impl Client {
         });
     }
 
-    fn request(&self) -> Request<Full<Bytes>> {
+    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
         Request::post(&self.target.path)
             .header(header::HOST, "regcred.regcred-system.svc:443")
             .header(header::USER_AGENT, "kube-apiserver-admission")
             .header(header::ACCEPT, "application/json, */*")
             .header(header::ACCEPT_ENCODING, "gzip")
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(self.target.body.clone()))
+            .body(Full::new(body))
             .expect("a request")
     }
 
@@ -212,28 +205,44 @@ impl Client {
         Ok(sender)
     }
 
-    fn made(&self) -> usize {
+    /// How many connections it has asked for.
+    pub(crate) fn made(&self) -> usize {
         self.made.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
 fn announces_close(answer: &Response<Incoming>) -> bool {
-    answer
-        .headers()
-        .get(header::CONNECTION)
-        .is_some_and(|value| value == "close")
+    answer.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
 }
 
 /// Open loop: so many requests a second until `enough` says so (it is told how many were begun).
 pub(crate) async fn at_rate(client: &Arc<Client>, per_second: u32, enough: impl Fn(usize) -> bool) -> Report {
+    let send = |_| {
+        let client = Arc::clone(client);
+        async move { client.send().await.map(drop) }
+    };
+    let mut report = paced(per_second, enough, send).await;
+    report.connections_made = client.made();
+    report
+}
+
+/// Open loop of anything; each is told its number.
+pub(crate) async fn paced<F>(
+    per_second: u32,
+    enough: impl Fn(usize) -> bool,
+    begin: impl Fn(usize) -> F,
+) -> Report
+where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
     let (mut report, mut running) = (Report::default(), JoinSet::new());
     let begun = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
     let mut count = 0;
     while !enough(count) {
         let due = ticks.tick().await.into_std();
-        let client = Arc::clone(client);
-        running.spawn(async move { client.send().await.map(|_| due.elapsed()) });
+        let work = begin(count);
+        running.spawn(async move { work.await.map(|()| due.elapsed()) });
         count += 1;
         while let Some(outcome) = running.try_join_next() {
             report.add(outcome.expect("a request's task"));
@@ -243,7 +252,6 @@ pub(crate) async fn at_rate(client: &Arc<Client>, per_second: u32, enough: impl 
         report.add(outcome.expect("a request's task"));
     }
     report.elapsed = begun.elapsed();
-    report.connections_made = client.made();
     report
 }
 

@@ -16,6 +16,7 @@ pub mod credentials;
 pub mod dummy_webhook;
 pub mod installation;
 pub mod kubectl;
+pub mod load;
 pub mod metrics;
 pub mod network;
 pub mod oracle;
@@ -26,6 +27,8 @@ pub mod projected_secret;
 pub mod proxy;
 pub mod relay;
 pub mod replica;
+pub mod reviews;
+pub mod stage;
 pub mod users;
 pub mod watchdog;
 

@@ -1,0 +1,71 @@
+//! A server that is killed: what it takes along, and that nothing stays behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::harness::replica::Replica;
+use crate::harness::stage::{Stage, pull_secrets};
+use crate::load::{Stop, pods, warm_namespace};
+
+/// For how long pods are created before the kill, and again after it was noticed.
+const AROUND: Duration = Duration::from_secs(3);
+/// Pods that have to be right at once, when it was noticed.
+const AFTERWARDS: usize = 300;
+
+/// The server that the API server has asked most during this time.
+async fn busiest(stage: &Stage, during: Duration) -> Arc<Replica> {
+    let replicas = stage.installation().replicas();
+    let mut before = Vec::new();
+    for replica in &replicas {
+        before.push(replica.metrics().await.sum("regcred_decisions_total", &[]));
+    }
+    tokio::time::sleep(during).await;
+    let mut most: Option<(f64, &Arc<Replica>)> = None;
+    for (replica, before) in replicas.iter().zip(before) {
+        let asked = replica.metrics().await.sum("regcred_decisions_total", &[]) - before;
+        if most.is_none_or(|(other, _)| asked > other) {
+            most = Some((asked, replica));
+        }
+    }
+    let (asked, replica) = most.unwrap();
+    println!("{} is killed, which was asked {asked} times in {during:?}", replica.name());
+    Arc::clone(replica)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_costs_only_the_pods_of_its_last_moment() {
+    let stage = Arc::new(Stage::set("killed").await);
+    warm_namespace(&stage, "killed").await;
+    let before = stage.fail_open().await;
+    let stop = Stop::default();
+    let victim = Mutex::new(None);
+    let kill = async {
+        let asked = busiest(&stage, AROUND).await;
+        stage.installation().lose_replica(&asked).await;
+        *victim.lock().await = Some(asked);
+    };
+    let (during, ()) = tokio::join!(pods(&stage, "killed", 0, &stop), stop.clone().after(kill));
+    let missed = stage.pods().await.iter().filter(|pod| pull_secrets(pod) != [stage.copy()]).count();
+    let skipped = stage.fail_open().await - before;
+    println!("around the kill: {during}; {missed} pods came up without, {skipped} reviews were done without");
+    assert!(victim.lock().await.take().unwrap().has_ended());
+    assert_eq!(
+        missed,
+        during.failures.len(),
+        "no pod was refused, and none is wrong that was answered right"
+    );
+    assert!((skipped - missed as f64).abs() < 0.5, "the API server counts each of them");
+
+    // From here on nothing of the killed one may be left: not a connection, not a way that leads nowhere.
+    stage.create_namespace("killed-after").await.unwrap();
+    let after = pods(&stage, "killed-after", AFTERWARDS, &Stop::already()).await;
+    println!("on one server, at once: {after}");
+    assert!(after.failures.is_empty(), "{} failures, such as {:?}", after.failures.len(), after.failures[0]);
+    stage.installation().add_replica().await;
+    stage.create_namespace("killed-again").await.unwrap();
+    let again = pods(&stage, "killed-again", AFTERWARDS, &Stop::already()).await;
+    println!("on two again: {again}");
+    assert!(again.failures.is_empty(), "{} failures, such as {:?}", again.failures.len(), again.failures[0]);
+}
