@@ -6,8 +6,6 @@ SHELL := bash
 ARGS ?=
 # The name that `make image` gives, which is the one that manifests/ run.
 IMAGE ?= regcred:0.1.0
-# The program behind `make run`.
-DEMO ?= demo
 CRD := manifests/registrycredentials.regcred.dev.yaml
 
 .PHONY: help run test lint bench control-plane certificates manifests image
@@ -16,7 +14,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Show regcred at work on a real control plane (ARGS=--once ends by itself)
-	cargo run --locked --example $(DEMO) -- $(ARGS)
+	cargo build --locked --bin regcred --example demo
+	@cargo run --locked --quiet --example demo -- $(ARGS)
 
 test: ## Run all tests against a real control plane (KUBERNETES=1.33 for the oldest supported)
 	.ci/test $(ARGS)

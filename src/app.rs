@@ -95,14 +95,14 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let admission_metrics = AdmissionMetrics::register(&registry)?;
     let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
     let copy_metrics = CopyMetrics::register(&registry)?;
-    let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics);
+    let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
     let watches = watch::run(client.clone(), Arc::clone(&index), readiness.clone());
     let stop = CancellationToken::new();
     let _stop_when_done = stop.clone().drop_guard();
-    let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), stop);
+    let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics, stop);
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let serving = server.run(

@@ -69,7 +69,8 @@ impl Index {
         match Credential::parse(object) {
             Ok(credential) => {
                 self.change(|snapshot| {
-                    snapshot.credentials.insert(name.into(), Arc::new(credential));
+                    let former = snapshot.credentials.insert(name.into(), Arc::new(credential));
+                    forget_source_unless_used(snapshot, former.as_deref());
                 });
                 Ok(())
             }
@@ -273,6 +274,16 @@ impl Index {
     }
 }
 
+/// What was known of the source of a credential that is gone or refers to another one now.
+fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential>) {
+    let Some(former) = former else {
+        return;
+    };
+    if !snapshot.credentials.values().any(|credential| credential.source == former.source) {
+        snapshot.sources.remove(&former.source);
+    }
+}
+
 /// What decides about a namespace.
 pub fn namespace_of(metadata: &ObjectMeta) -> Namespace {
     Namespace {
@@ -289,3 +300,6 @@ pub fn key_of(metadata: &ObjectMeta) -> Option<ObjectKey> {
 fn content(data: &std::collections::BTreeMap<String, k8s_openapi::ByteString>) -> Vec<(&str, &[u8])> {
     data.iter().map(|(key, value)| (key.as_str(), value.0.as_slice())).collect()
 }
+
+#[cfg(test)]
+mod tests;

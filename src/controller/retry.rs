@@ -12,6 +12,7 @@ use crate::cluster::{Index, Snapshot};
 use crate::model::ObjectKey;
 use crate::model::credential::{Credential, Offer};
 use crate::model::source::SourceState;
+use crate::telemetry::copy_metrics::CopyMetrics;
 
 /// How often a copy is looked at whose source is not there: reading the snapshot costs nothing, and a source that
 /// has come is carried within this time.
@@ -20,7 +21,13 @@ const SOURCE_PAUSE: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_hours(1);
 
 /// Runs until stopped.
-pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, stop: CancellationToken) {
+pub async fn run(
+    index: Arc<Index>,
+    carrier: Carrier,
+    pending: Pending,
+    metrics: CopyMetrics,
+    stop: CancellationToken,
+) {
     loop {
         let now = Instant::now();
         let (due, next) = pending.take_due(now);
@@ -35,6 +42,7 @@ pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, stop: Ca
                 Next::Forget => index.forget_setback(&place),
             }
         }
+        metrics.pending(pending.len());
         let pause = next
             .map_or(IDLE, |next| next.saturating_duration_since(Instant::now()))
             .max(Duration::from_millis(10));

@@ -117,6 +117,7 @@ impl DockerConfig {
 }
 
 fn decode<'de, T: Deserialize<'de>>(document: &'de [u8]) -> Result<T, DockerConfigError> {
+    reject_control_characters(document)?;
     serde_json::from_slice(document).map_err(|error| DockerConfigError::Json {
         category: match error.classify() {
             serde_json::error::Category::Eof => "it ends too early",
@@ -126,6 +127,28 @@ fn decode<'de, T: Deserialize<'de>>(document: &'de [u8]) -> Result<T, DockerConf
         line: error.line(),
         column: error.column(),
     })
+}
+
+/// Read as bytes, a string may hold control characters for `serde_json`; for Go it may not.
+fn reject_control_characters(document: &[u8]) -> Result<(), DockerConfigError> {
+    let (mut line, mut column, mut in_string, mut is_escaped) = (1, 0, false, false);
+    for &byte in document {
+        column += 1;
+        match byte {
+            0..0x20 if in_string => {
+                return Err(DockerConfigError::Json {
+                    category: "a control character in a string",
+                    line,
+                    column,
+                });
+            }
+            b'\n' => (line, column) = (line + 1, 0),
+            b'"' if !is_escaped => in_string = !in_string,
+            _ => {}
+        }
+        is_escaped = in_string && byte == b'\\' && !is_escaped;
+    }
+    Ok(())
 }
 
 /// `DockerConfigJSON`, reduced to its entries.

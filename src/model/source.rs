@@ -116,6 +116,7 @@ pub(crate) mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
     use super::*;
+    use crate::model::keyring::Target;
 
     pub(crate) fn registry_secret(document: &str) -> Secret {
         Secret {
@@ -143,7 +144,7 @@ pub(crate) mod tests {
     fn a_broken_source_keeps_the_keys_it_last_answered_to() {
         let good = Source::default().after(&registry_secret(r#"{"auths":{"ghcr.io":{}}}"#));
         let broken = good.after(&registry_secret(r#"{"auths":{"ghcr.io":{"auth":"hunter2"}}}"#));
-        assert!(broken.keyring.as_ref().unwrap().answers("ghcr.io/a"));
+        assert!(broken.keyring.as_ref().unwrap().answers(&Target::new("ghcr.io/a")));
         assert!(
             matches!(&broken.state, SourceState::Undecodable { reason, .. } if !reason.contains("hunter2"))
         );

@@ -29,9 +29,7 @@ impl Images {
             if images.iter().any(|image| image.repository == repository) {
                 continue;
             }
-            if let Some(target) = Target::new(repository) {
-                images.push(Image { repository: repository.to_owned(), target });
-            }
+            images.push(Image { repository: repository.to_owned(), target: Target::new(repository) });
         }
         Self(images)
     }
@@ -58,7 +56,7 @@ pub(super) fn needed<'a>(images: &Images, known: &'a Snapshot) -> Vec<Candidate<
     let candidates = known.credentials.values().filter_map(|credential| {
         let mut narrowed = images.0.iter().filter(|image| credential.is_for(&image.target)).peekable();
         let need = match known.sources.get(&credential.source).and_then(|source| source.keyring.as_ref()) {
-            Some(keyring) => narrowed.any(|image| keyring.answers(&image.repository)).then_some(Need::Yes),
+            Some(keyring) => narrowed.any(|image| keyring.answers(&image.target)).then_some(Need::Yes),
             None => narrowed.peek().map(|_| Need::Perhaps),
         };
         need.map(|need| Candidate { credential, need })

@@ -1,17 +1,151 @@
-//! The rules' tables.
+//! The rules' tables, decided on an index filled as the watches fill it.
+
+mod injection;
+mod outcomes;
+mod pods;
+mod properties;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use serde_json::json;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+use serde_json::{Value, json};
 
+use super::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Patch, Rule, Step};
+use crate::cluster::Index;
+use crate::cluster::snapshot::Namespace;
 use crate::model::credential::Credential;
+use crate::review;
 
 /// A credential of this name for all namespaces.
 pub(crate) fn credential(name: &str) -> Arc<Credential> {
-    let object = json!({
+    let object = credential_object(name, &json!({"namespaces": ["*"]}));
+    Arc::new(Credential::parse(&serde_json::from_value(object).unwrap()).unwrap())
+}
+
+fn credential_object(name: &str, spec: &Value) -> Value {
+    let mut object = json!({
         "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
         "metadata": {"name": name, "uid": format!("uid-of-{name}")},
-        "spec": {"secretRef": {"namespace": "sources", "name": name}, "namespaces": ["*"]},
+        "spec": {"secretRef": {"namespace": "sources", "name": name}},
     });
-    Arc::new(Credential::parse(&serde_json::from_value(object).unwrap()).unwrap())
+    object["spec"].as_object_mut().unwrap().append(&mut spec.as_object().unwrap().clone());
+    object
+}
+
+/// A cluster: namespaces `team-a` and `labelled`, and what a test adds.
+struct Cluster(Index);
+
+impl Cluster {
+    fn new() -> Self {
+        let index = Index::new("regcred-system");
+        let namespace = |name: &str, labels: Value| ObjectMeta {
+            name: Some(name.into()),
+            labels: serde_json::from_value(labels).unwrap(),
+            ..ObjectMeta::default()
+        };
+        index.apply_namespace(&namespace("team-a", json!({})));
+        index.apply_namespace(&namespace("labelled", json!({"pull": "yes"})));
+        index.apply_namespace(&namespace("opted-out", json!({"regcred.dev/inject": "disabled"})));
+        Self(index)
+    }
+
+    /// A credential whose source holds keys for these registries.
+    fn offering(self, name: &str, spec: &Value, registries: &[&str]) -> Self {
+        let auths: serde_json::Map<_, _> =
+            registries.iter().map(|registry| ((*registry).to_owned(), json!({"auth": "dTpw"}))).collect();
+        self.with_credential(name, spec).with_source(name, &json!({"auths": auths}).to_string())
+    }
+
+    fn with_credential(self, name: &str, spec: &Value) -> Self {
+        self.0.apply_credential(&serde_json::from_value(credential_object(name, spec)).unwrap()).unwrap();
+        self
+    }
+
+    fn with_source(self, name: &str, document: &str) -> Self {
+        self.0.apply_source(&Secret {
+            metadata: ObjectMeta {
+                namespace: Some("sources".into()),
+                name: Some(name.into()),
+                uid: Some(format!("uid-of-source-{name}")),
+                ..ObjectMeta::default()
+            },
+            type_: Some("kubernetes.io/dockerconfigjson".into()),
+            data: Some([(".dockerconfigjson".into(), ByteString(document.as_bytes().to_vec()))].into()),
+            ..Secret::default()
+        });
+        self
+    }
+
+    fn with_copy(self, namespace: &str, name: &str) -> Self {
+        let snapshot = self.0.snapshot();
+        let credential = &snapshot.credentials[name];
+        let source = crate::model::source::tests::source_secret("{}");
+        let mut copy = crate::model::copy::copy_of(&source, credential, &credential.copy_in(namespace));
+        copy.metadata.uid = Some("uid-of-copy".into());
+        self.0.apply_copy(&copy);
+        self
+    }
+
+    /// Decides once, with these answers.
+    fn step(&self, review: &Value, answers: &Answers) -> Step {
+        let body = review.to_string();
+        let request = review::decode(body.as_bytes()).unwrap();
+        Rule::for_request(&request).unwrap().decide(&request, &self.0.snapshot(), answers, Instant::now())
+    }
+
+    /// Decides to the end, every missing copy being created.
+    fn decide(&self, review: &Value) -> Decision {
+        self.decide_with(review, &CopyAnswer::Created)
+    }
+
+    /// Decides to the end, every missing copy being answered so; an unknown namespace has no labels.
+    fn decide_with(&self, review: &Value, answer: &CopyAnswer) -> Decision {
+        let mut answers = Answers::default();
+        for _ in 0..3 {
+            match self.step(review, &answers) {
+                Step::Decided(decision) => return decision,
+                Step::Needs(needs) => {
+                    for need in needs {
+                        match need {
+                            Need::Namespace(_) => {
+                                answers.namespace =
+                                    Some(NamespaceAnswer::Found(Arc::new(Namespace::default())));
+                            }
+                            Need::Copy { place, .. } => {
+                                answers.copies.insert(place, answer.clone());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        panic!("three rounds of needs were not enough");
+    }
+}
+
+/// The review of a pod that is being created.
+fn creation(namespace: &str, pod: &Value) -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "1", "operation": "CREATE", "namespace": namespace,
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "userInfo": {"username": "someone"},
+            "object": pod,
+        },
+    })
+}
+
+fn pod(images: &[&str]) -> Value {
+    let containers: Vec<_> = images.iter().map(|image| json!({"name": "c", "image": image})).collect();
+    json!({"metadata": {"generateName": "app-"}, "spec": {"containers": containers}})
+}
+
+/// The names that a decision appends.
+fn added(decision: &Decision) -> Vec<&str> {
+    decision.patch.as_ref().map_or(&[][..], Patch::names).iter().map(String::as_str).collect()
 }

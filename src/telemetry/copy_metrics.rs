@@ -1,6 +1,6 @@
 //! What is counted of copies.
 
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::cluster::snapshot::Obstacle;
 use crate::policy::CopyAnswer;
@@ -9,6 +9,7 @@ use crate::policy::CopyAnswer;
 #[derive(Debug, Clone)]
 pub struct CopyMetrics {
     writes: IntCounterVec,
+    pending: IntGauge,
 }
 
 impl CopyMetrics {
@@ -23,8 +24,17 @@ impl CopyMetrics {
         for result in ["created", "present", "foreign", "passing", "namespace_gone", "lasting"] {
             writes.with_label_values(&[result]);
         }
+        let pending = IntGauge::new(
+            "regcred_copies_pending",
+            "Copies that pods wait for and that this replica goes on trying to create.",
+        )?;
         registry.register(Box::new(writes.clone()))?;
-        Ok(Self { writes })
+        registry.register(Box::new(pending.clone()))?;
+        Ok(Self { writes, pending })
+    }
+
+    pub(crate) fn pending(&self, count: usize) {
+        self.pending.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn write(&self, answer: &CopyAnswer) {

@@ -63,7 +63,7 @@ impl Replica {
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         for _ in 0..ATTEMPTS {
             let (webhook, admin) = (ports::free(), ports::free());
-            let mut command = Command::new(env!("CARGO_BIN_EXE_regcred"));
+            let mut command = Command::new(server_binary());
             command.args(arguments(container, webhook, admin, tls.folder())).args(more);
             // Like a container's: only what the Deployment sets. KUBECONFIG stands for the mounted token.
             command.env_clear().envs(variables(container, name)).env("KUBECONFIG", &kubeconfig);
@@ -212,6 +212,17 @@ fn credential_of(token: &str) -> String {
     let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("claims are base64");
     let claims: Value = serde_json::from_slice(&claims).expect("claims are JSON");
     format!("JTI={}", claims["jti"].as_str().expect("a token has an id"))
+}
+
+/// The program under test. Cargo names it for tests; an example finds it beside its own folder, where
+/// `cargo build` has put it.
+pub fn server_binary() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_regcred").map_or_else(beside_own_folder, PathBuf::from)
+}
+
+fn beside_own_folder() -> PathBuf {
+    let own = std::env::current_exe().expect("a program knows its own path");
+    own.ancestors().nth(2).expect("an example is in a folder of its own").join("regcred")
 }
 
 /// The Deployment's own, with only listen addresses and file paths replaced.

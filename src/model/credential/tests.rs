@@ -88,7 +88,7 @@ fn images_narrow_by_host_and_whole_segments(
     #[case] expected: bool,
 ) {
     let credential = credential(&json!({"namespaces": ["*"], "images": images})).unwrap();
-    assert_eq!(credential.is_for(&Target::new(repository).unwrap()), expected);
+    assert_eq!(credential.is_for(&Target::new(repository)), expected);
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn what_the_kubelet_decodes_is_decoded(#[case] document: &str, #[case] expected:
 #[case::entry_text(r#"{"auths":{"a.io":"text"}}"#)]
 #[case::email_no_text(r#"{"auths":{"a.io":{"email":1}}}"#)]
 #[case::headers_no_text(r#"{"HttpHeaders":{"a":1}}"#)]
+#[case::control_character("{\"auths\":{\"a\nb\":{}}}")]
 #[case::no_json("pants")]
 #[case::empty("")]
 #[case::trailing_text("{} x")]

@@ -51,7 +51,7 @@ impl Location {
                 Some(address) => (address, port),
                 None => (authority, b""),
             },
-            None if host.contains(&b':') => (authority, b""),
+            None if host.iter().any(|byte| b":[]".contains(byte)) => (authority, b""),
             None => (host, port),
         }
     }

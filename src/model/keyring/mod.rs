@@ -57,22 +57,16 @@ impl Keyring {
         Self { keys }
     }
 
-    /// The entries that the kubelet tries for a normalised image name without tag or digest, in its order.
-    pub fn lookup(&self, repository: &str) -> Vec<usize> {
-        let Some(target) = Target::new(repository) else {
-            return self.default_registry(repository);
-        };
-        let mut found = Vec::new();
-        for key in self.keys.iter().filter(|key| key.matches(&target)) {
-            found.extend_from_slice(&key.entries);
-        }
-        if found.is_empty() { self.default_registry(repository) } else { found }
+    /// The entries that the kubelet tries for an image, in its order.
+    pub fn lookup(&self, target: &Target) -> impl Iterator<Item = usize> {
+        let mut matching = self.keys.iter().filter(|key| key.matches(target)).peekable();
+        let fallback = if matching.peek().is_none() { self.default_registry(target) } else { None };
+        matching.chain(fallback).flat_map(|key| key.entries.iter().copied())
     }
 
-    /// Whether there is any credential for this image.
-    pub fn answers(&self, repository: &str) -> bool {
-        Target::new(repository).is_some_and(|target| self.keys.iter().any(|key| key.matches(&target)))
-            || !self.default_registry(repository).is_empty()
+    /// Whether there is any credential for an image.
+    pub fn answers(&self, target: &Target) -> bool {
+        self.keys.iter().any(|key| key.matches(target)) || self.default_registry(target).is_some()
     }
 
     /// Whether there is no key at all.
@@ -81,15 +75,9 @@ impl Keyring {
     }
 
     /// Credentials of Docker Hub serve its images even where their key matches none.
-    fn default_registry(&self, repository: &str) -> Vec<usize> {
-        if !is_default_registry(repository) {
-            return Vec::new();
-        }
-        self.keys
-            .iter()
-            .find(|key| key.normalized == DEFAULT_REGISTRY_KEY)
-            .map(|key| key.entries.clone())
-            .unwrap_or_default()
+    fn default_registry(&self, target: &Target) -> Option<&Key> {
+        let is_default = |key: &&Key| key.normalized == DEFAULT_REGISTRY_KEY;
+        target.is_of_default_registry.then(|| self.keys.iter().find(is_default)).flatten()
     }
 }
 
@@ -106,13 +94,4 @@ fn normalize(key: &str) -> Option<Vec<u8>> {
     let path = location.path();
     let path = if path.starts_with(b"/v1/") || path.starts_with(b"/v2/") { path.split_at(3).1 } else { path };
     Some(location.joined_with(if path == b"/" { b"" } else { path }))
-}
-
-/// `isDefaultRegistryMatch`: whether an image comes from Docker Hub, judged by its first part.
-fn is_default_registry(image: &str) -> bool {
-    match image.split_once('/') {
-        None => !image.is_empty(),
-        Some(("docker.io" | "index.docker.io", _)) => true,
-        Some((first, _)) => !first.is_empty() && !first.contains(['.', ':']),
-    }
 }

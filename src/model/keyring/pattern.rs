@@ -22,16 +22,21 @@ impl Pattern {
 
     /// `URLsMatch`: equal ports, as many parts between dots, each a glob, and the path a prefix.
     pub(super) fn matches_as_the_kubelet(&self, target: &Target) -> bool {
-        target.location.path().starts_with(&self.path) && self.matches_host(target)
+        target
+            .location
+            .as_ref()
+            .is_some_and(|target| target.location.path().starts_with(&self.path) && self.matches_host(target))
     }
 
     /// The same host and port, and whole segments of the path: `/org` is `/org` or `/org/…`.
     fn matches_by_segments(&self, target: &Target) -> bool {
-        let rest = target.location.path().strip_prefix(self.path.as_slice());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")) && self.matches_host(target)
+        target.location.as_ref().is_some_and(|target| {
+            let rest = target.location.path().strip_prefix(self.path.as_slice());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")) && self.matches_host(target)
+        })
     }
 
-    fn matches_host(&self, target: &Target) -> bool {
+    fn matches_host(&self, target: &TargetLocation) -> bool {
         let (host, port) = target.location.host_and_port();
         port == self.port
             && target.parts == self.parts.len()
@@ -42,17 +47,35 @@ impl Pattern {
 /// An image's normalised name without tag or digest, read once for all patterns.
 #[derive(Debug)]
 pub struct Target {
+    /// `None` where the kubelet's URL parser refuses the name; no pattern matches it then.
+    location: Option<TargetLocation>,
+    pub(super) is_of_default_registry: bool,
+}
+
+#[derive(Debug)]
+struct TargetLocation {
     location: Location,
     /// How many parts the host has between its dots.
     parts: usize,
 }
 
 impl Target {
-    /// `None` where the kubelet's URL parser refuses the name; nothing matches it then.
-    pub fn new(repository: &str) -> Option<Self> {
-        let location = Location::parse(repository.as_bytes())?;
-        let parts = location.host_and_port().0.split(|&byte| byte == b'.').count();
-        Some(Self { location, parts })
+    /// Reads a name.
+    pub fn new(repository: &str) -> Self {
+        let location = Location::parse(repository.as_bytes()).map(|location| {
+            let parts = location.host_and_port().0.split(|&byte| byte == b'.').count();
+            TargetLocation { location, parts }
+        });
+        Self { location, is_of_default_registry: is_of_default_registry(repository) }
+    }
+}
+
+/// `isDefaultRegistryMatch`: whether an image comes from Docker Hub, judged by its first part.
+fn is_of_default_registry(image: &str) -> bool {
+    match image.split_once('/') {
+        None => !image.is_empty(),
+        Some(("docker.io" | "index.docker.io", _)) => true,
+        Some((first, _)) => !first.is_empty() && !first.contains(['.', ':']),
     }
 }
 

@@ -1,0 +1,154 @@
+//! What watch events make of the index.
+
+use k8s_openapi::ByteString;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::copy::copy_of;
+use crate::model::source::tests::source_secret;
+
+fn credential(name: &str, source: &str) -> RegistryCredential {
+    serde_json::from_value(json!({
+        "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
+        "metadata": {"name": name, "uid": format!("uid-of-{name}")},
+        "spec": {"secretRef": {"namespace": "sources", "name": source}, "namespaces": ["*"]},
+    }))
+    .unwrap()
+}
+
+fn secret(name: &str, uid: &str, secret_type: &str) -> Secret {
+    let key = if secret_type.ends_with("json") { ".dockerconfigjson" } else { ".dockercfg" };
+    Secret {
+        metadata: metadata(name, uid),
+        type_: Some(secret_type.into()),
+        data: Some([(key.to_owned(), ByteString(b"{}".to_vec()))].into()),
+        ..Secret::default()
+    }
+}
+
+fn metadata(name: &str, uid: &str) -> ObjectMeta {
+    ObjectMeta {
+        namespace: Some("sources".into()),
+        name: Some(name.into()),
+        uid: Some(uid.into()),
+        ..ObjectMeta::default()
+    }
+}
+
+fn source_uid(index: &Index, name: &str) -> Option<String> {
+    let snapshot = index.snapshot();
+    snapshot.sources.get(&ObjectKey::new("sources", name))?.uid().map(str::to_owned)
+}
+
+const JSON: &str = "kubernetes.io/dockerconfigjson";
+const CFG: &str = "kubernetes.io/dockercfg";
+
+#[test]
+fn a_secret_that_no_credential_names_is_not_kept() {
+    let index = Index::new("regcred-system");
+    index.apply_credential(&credential("ghcr", "named")).unwrap();
+    index.apply_source(&secret("named", "1", JSON));
+    index.apply_source(&secret("other", "2", JSON));
+    assert_eq!((source_uid(&index, "named"), source_uid(&index, "other")), (Some("1".into()), None));
+}
+
+#[test]
+fn a_source_is_forgotten_with_the_last_credential_that_names_it() {
+    let index = Index::new("regcred-system");
+    for name in ["one", "two"] {
+        index.apply_credential(&credential(name, "named")).unwrap();
+    }
+    index.apply_source(&secret("named", "1", JSON));
+    index.delete_credential("one");
+    assert!(source_uid(&index, "named").is_some());
+    index.apply_credential(&credential("two", "another")).unwrap();
+    assert!(index.snapshot().sources.is_empty());
+}
+
+#[rstest]
+#[case::of_the_same(&["1"], None)]
+#[case::of_a_former_one(&["0"], Some("1"))]
+fn a_late_deletion_leaves_a_re_created_source(#[case] deleted: &[&str], #[case] left: Option<&str>) {
+    let index = Index::new("regcred-system");
+    index.apply_credential(&credential("ghcr", "named")).unwrap();
+    index.apply_source(&secret("named", "1", JSON));
+    for uid in deleted {
+        index.delete_source(&metadata("named", uid));
+    }
+    assert_eq!(source_uid(&index, "named").as_deref(), left);
+}
+
+#[test]
+fn a_complete_list_of_one_type_says_nothing_about_the_other() {
+    let index = Index::new("regcred-system");
+    index.apply_credential(&credential("ghcr", "named")).unwrap();
+    index.apply_source(&secret("named", "1", CFG));
+    index.retain_sources("sources", JSON, &HashSet::new());
+    assert!(source_uid(&index, "named").is_some());
+    index.retain_sources("sources", CFG, &HashSet::new());
+    assert!(source_uid(&index, "named").is_none());
+}
+
+#[test]
+fn a_credential_that_cannot_be_compiled_counts_as_absent() {
+    let index = Index::new("regcred-system");
+    index.apply_credential(&credential("ghcr", "named")).unwrap();
+    let mut broken = credential("ghcr", "named");
+    broken.spec.namespaces.clear();
+    assert_eq!(index.apply_credential(&broken), Err(CredentialError::NoNamespaces));
+    assert!(index.snapshot().credentials.is_empty());
+}
+
+#[test]
+fn a_snapshot_does_not_change_under_its_reader() {
+    let index = Index::new("regcred-system");
+    let before = index.snapshot();
+    index.apply_namespace(&metadata("team-a", "1"));
+    assert!(before.namespaces.is_empty() && index.snapshot().namespaces.len() == 1);
+}
+
+fn copy_with(change: impl FnOnce(&mut Value)) -> Secret {
+    let credential = Credential::parse(&credential("ghcr", "named")).unwrap();
+    let copy = copy_of(&source_secret("{}"), &credential, &credential.copy_in("team-a"));
+    let mut copy = serde_json::to_value(copy).unwrap();
+    copy["metadata"]["uid"] = json!("1");
+    change(&mut copy);
+    serde_json::from_value(copy).unwrap()
+}
+
+#[test]
+fn only_what_bears_all_marks_counts_as_a_copy_and_ends_the_setback() {
+    let (index, place) = (Index::new("regcred-system"), ObjectKey::new("team-a", "regcred-ghcr"));
+    index.set_back(&place, Obstacle::Foreign, Instant::now());
+    index.apply_copy(&copy_with(|copy| copy["metadata"]["annotations"] = json!({})));
+    assert!(index.snapshot().copies.is_empty() && index.snapshot().setbacks.len() == 1);
+    index.apply_copy(&copy_with(|_| {}));
+    assert!(index.snapshot().copies.contains_key(&place) && index.snapshot().setbacks.is_empty());
+    index.apply_copy(&copy_with(|copy| copy["metadata"]["labels"] = json!({})));
+    assert!(index.snapshot().copies.is_empty(), "a copy that has lost a mark is ours no more");
+}
+
+#[test]
+fn the_digest_of_a_copy_follows_its_content() {
+    let index = Index::new("regcred-system");
+    let digest = |copy: &Secret| {
+        index.apply_copy(copy);
+        index.snapshot().copies[&ObjectKey::new("team-a", "regcred-ghcr")].digest
+    };
+    let (first, again) =
+        (digest(&copy_with(|_| {})), digest(&copy_with(|copy| copy["metadata"]["uid"] = json!("2"))));
+    assert_eq!(first, again);
+    assert_ne!(first, digest(&copy_with(|copy| copy["data"] = json!({".dockerconfigjson": "e30g"}))));
+}
+
+#[test]
+fn many_old_setbacks_are_forgotten() {
+    let (index, now) = (Index::new("regcred-system"), Instant::now());
+    let long_ago = now.checked_sub(Duration::from_mins(20)).unwrap();
+    for number in 0..MANY_SETBACKS {
+        index.set_back(&ObjectKey::new("team-a", &number.to_string()), Obstacle::Foreign, long_ago);
+    }
+    index.set_back(&ObjectKey::new("team-a", "now"), Obstacle::Foreign, now);
+    assert_eq!(index.snapshot().setbacks.len(), 1);
+}
