@@ -230,7 +230,7 @@ pub(crate) async fn at_rate(client: &Arc<Client>, per_second: u32, enough: impl 
 pub(crate) async fn paced<F>(
     per_second: u32,
     enough: impl Fn(usize) -> bool,
-    begin: impl Fn(usize) -> F,
+    work: impl Fn(usize) -> F,
 ) -> Report
 where
     F: Future<Output = Result<(), String>> + Send + 'static,
@@ -241,8 +241,8 @@ where
     let mut count = 0;
     while !enough(count) {
         let due = ticks.tick().await.into_std();
-        let work = begin(count);
-        running.spawn(async move { work.await.map(|()| due.elapsed()) });
+        let one = work(count);
+        running.spawn(async move { one.await.map(|()| due.elapsed()) });
         count += 1;
         while let Some(outcome) = running.try_join_next() {
             report.add(outcome.expect("a request's task"));

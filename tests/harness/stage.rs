@@ -1,6 +1,7 @@
 //! The installation of a test binary, for one test at a time: tests that load or disturb it take turns.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
@@ -62,6 +63,11 @@ impl Stage {
 
     pub fn control_plane(&self) -> &'static ControlPlane {
         self.installation.control_plane()
+    }
+
+    /// Tells a figure, also when the test passes: the test runner keeps what is printed otherwise to itself.
+    pub fn figure(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "{}: {text}", self.name);
     }
 
     /// The name of the credential's copies.

@@ -43,7 +43,7 @@ async fn a_foreign_secret_is_asked_about_once_per_back_off_and_left_as_it_is() {
 
         let since = audit.position().await;
         let mut quiet = 0;
-        while quiet < PODS && not_before.elapsed() < pause - MARGIN {
+        while quiet < PODS && not_before.elapsed() < pause.saturating_sub(MARGIN) {
             assert!(create().await.is_empty());
             quiet += 1;
         }
@@ -53,7 +53,7 @@ async fn a_foreign_secret_is_asked_about_once_per_back_off_and_left_as_it_is() {
             "the machine is too slow for a back-off of {pause:?}"
         );
         assert_eq!(calls(&stage, since, &replica).await, [], "{quiet} pods during the back-off of {pause:?}");
-        println!("{quiet} pods during the back-off of {pause:?}: no call about the copy");
+        stage.figure(&format!("{quiet} pods during the back-off of {pause:?}: no call about the copy"));
         tokio::time::sleep((not_after + pause).saturating_duration_since(Instant::now())).await;
     }
     assert_eq!(secrets.get(&stage.copy()).await.unwrap(), foreign, "the foreign Secret is as it was");

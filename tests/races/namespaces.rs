@@ -41,19 +41,23 @@ async fn a_thousand_new_namespaces_have_their_copies_and_their_pods_the_name() {
     }
 
     pod_times.sort_unstable();
-    println!(
-        "{NAMESPACES} namespaces with account and pod in {elapsed:.1?} ({:.0}/s); a pod took p50 {:.1?}, p99 {:.1?}; \
+    stage.figure(&format!(
+        "{NAMESPACES} namespaces with account and pod in {elapsed:.1?}; a pod took p50 {:.1?}, p99 {:.1?}; \
          {at_once} copies were there at the end",
-        NAMESPACES as f64 / elapsed.as_secs_f64(),
         pod_times[NAMESPACES / 2],
         pod_times[NAMESPACES * 99 / 100],
-    );
+    ));
     for replica in &replicas {
         let posts = stage.calls(since, "create", replica).await;
         let is_read =
             |call: &Event| replica.made(call) && call.verb == "get" && call.resource == "namespaces";
         let reads = audit.since(since, is_read).await;
-        println!("{}: {} POSTs of a copy, {} GETs of a namespace", replica.name(), posts.len(), reads.len());
+        stage.figure(&format!(
+            "{}: {} POSTs of a copy, {} GETs of a namespace",
+            replica.name(),
+            posts.len(),
+            reads.len()
+        ));
         assert!(posts.len() >= NAMESPACES / 10, "{} was hardly asked", replica.name());
         assert!(reads.len() >= NAMESPACES / 20, "the watches of {} were not late", replica.name());
     }

@@ -27,7 +27,7 @@ async fn five_hundred_pods_in_a_new_namespace_cost_one_write_per_server() {
         assert_eq!(names, [stage.copy()], "pod {number}");
     };
     stream::iter(0..PODS).map(create).buffer_unordered(AT_ONCE).collect::<()>().await;
-    println!("{PODS} pods in one new namespace in {:.1?}", begun.elapsed());
+    stage.figure(&format!("{PODS} pods in one new namespace in {:.1?}", begun.elapsed()));
 
     let mut posts = Vec::new();
     for replica in &replicas {
@@ -37,11 +37,11 @@ async fn five_hundred_pods_in_a_new_namespace_cost_one_write_per_server() {
             |call: &Event| replica.made(call) && call.verb == "get" && call.resource == "namespaces";
         let reads = audit.since(since, is_read).await.len();
         let codes: Vec<u64> = own.iter().map(|call| call.code).collect();
-        println!(
+        stage.figure(&format!(
             "{}: POSTs of the copy answered with {codes:?}, {} GETs of it, {reads} GETs of the namespace",
             replica.name(),
             gets.len(),
-        );
+        ));
         assert!(own.len() <= 1, "{} wrote the copy {} times", replica.name(), own.len());
         assert!(gets.len() <= 1, "{} read the copy {} times", replica.name(), gets.len());
         posts.extend(codes);

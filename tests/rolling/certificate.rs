@@ -12,7 +12,7 @@ use crate::harness::stage::Stage;
 use crate::load::{Stop, reviews, warm_namespace};
 
 /// How often the certificate is renewed.
-const RENEWALS: usize = 5;
+const RENEWALS: u32 = 5;
 /// A renewed certificate is served after the settling time of a fifth of a second, unless the machine is busy.
 const SERVED_WITHIN: Duration = Duration::from_secs(10);
 /// Connections per second, each for one review, so that handshakes fall into the moments of the swap.
@@ -35,7 +35,7 @@ async fn renew(stage: &Stage) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    println!("renewed certificate served {:.1?} after the swap", swapped.elapsed());
+    stage.figure(&format!("renewed certificate served {:.1?} after the swap", swapped.elapsed()));
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
@@ -62,14 +62,14 @@ async fn no_request_fails_while_the_certificate_is_swapped_and_new_connections_g
         stop.clone().after(renewals),
     );
     new.connections_made = new.answered + new.failures.len();
-    println!("on kept connections: {kept}");
-    println!("on a new connection each: {new}");
+    stage.figure(&format!("on kept connections: {kept}"));
+    stage.figure(&format!("on a new connection each: {new}"));
     let failures = [kept.failures, new.failures].concat();
     assert!(failures.is_empty(), "{} failures, such as {:?}", failures.len(), failures[0]);
     for replica in stage.installation().replicas() {
         let metrics = replica.metrics().await;
         let reloads = metrics.sum("regcred_server_certificate_reloads_total", &[("result", "success")]);
-        assert!(reloads >= RENEWALS as f64, "{} has loaded {reloads}", replica.name());
+        assert!(reloads >= f64::from(RENEWALS), "{} has loaded {reloads}", replica.name());
         let failed = metrics.sum("regcred_server_certificate_reloads_total", &[("result", "failure")]);
         assert!(failed.abs() < 0.5, "{} has seen a pair that does not match", replica.name());
     }

@@ -30,7 +30,7 @@ async fn busiest(stage: &Stage, during: Duration) -> Arc<Replica> {
         }
     }
     let (asked, replica) = most.unwrap();
-    println!("{} is killed, which was asked {asked} times in {during:?}", replica.name());
+    stage.figure(&format!("{} is killed, which was asked {asked} times in {during:?}", replica.name()));
     Arc::clone(replica)
 }
 
@@ -49,23 +49,28 @@ async fn a_killed_server_costs_only_the_pods_of_its_last_moment() {
     let (during, ()) = tokio::join!(pods(&stage, "killed", 0, &stop), stop.clone().after(kill));
     let missed = stage.pods().await.iter().filter(|pod| pull_secrets(pod) != [stage.copy()]).count();
     let skipped = stage.fail_open().await - before;
-    println!("around the kill: {during}; {missed} pods came up without, {skipped} reviews were done without");
+    stage.figure(&format!(
+        "around the kill: {during}; {missed} pods came up without, {skipped} reviews were done without"
+    ));
     assert!(victim.lock().await.take().unwrap().has_ended());
     assert_eq!(
         missed,
         during.failures.len(),
         "no pod was refused, and none is wrong that was answered right"
     );
-    assert!((skipped - missed as f64).abs() < 0.5, "the API server counts each of them");
+    assert!(
+        (skipped - f64::from(u32::try_from(missed).unwrap())).abs() < 0.5,
+        "the API server counts each of them"
+    );
 
     // From here on nothing of the killed one may be left: not a connection, not a way that leads nowhere.
     stage.create_namespace("killed-after").await.unwrap();
     let after = pods(&stage, "killed-after", AFTERWARDS, &Stop::already()).await;
-    println!("on one server, at once: {after}");
+    stage.figure(&format!("on one server, at once: {after}"));
     assert!(after.failures.is_empty(), "{} failures, such as {:?}", after.failures.len(), after.failures[0]);
     stage.installation().add_replica().await;
     stage.create_namespace("killed-again").await.unwrap();
     let again = pods(&stage, "killed-again", AFTERWARDS, &Stop::already()).await;
-    println!("on two again: {again}");
+    stage.figure(&format!("on two again: {again}"));
     assert!(again.failures.is_empty(), "{} failures, such as {:?}", again.failures.len(), again.failures[0]);
 }

@@ -18,7 +18,7 @@ async fn roll(stage: &Stage) {
     let now = stage.installation().replicas();
     assert!(before.len() == 2 && now.len() == 2);
     assert!(before.iter().all(|old| old.has_ended()), "the old servers have ended");
-    println!("two servers replaced in {:.1?}", begun.elapsed());
+    stage.figure(&format!("two servers replaced in {:.1?}", begun.elapsed()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +32,7 @@ async fn no_review_fails_while_both_servers_are_replaced() {
         reviews(&stage, &client, "reviews", LEAST_REVIEWS, &stop),
         stop.clone().after(roll(&stage)),
     );
-    println!("reviews: {report}");
+    stage.figure(&format!("reviews: {report}"));
     assert!(
         report.failures.is_empty(),
         "{} failures, such as {:?}",
@@ -51,7 +51,7 @@ async fn no_pod_is_missed_while_both_servers_are_replaced() {
     let stop = Stop::default();
     let (report, ()) =
         tokio::join!(pods(&stage, "pods", LEAST_PODS, &stop), stop.clone().after(roll(&stage)));
-    println!("pods: {report}");
+    stage.figure(&format!("pods: {report}"));
     assert!(
         report.failures.is_empty(),
         "{} failures, such as {:?}",
