@@ -7,3 +7,4 @@ mod conflict;
 mod harness;
 mod namespaces;
 mod one_namespace;
+mod recreation;
