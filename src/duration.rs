@@ -19,6 +19,12 @@ pub enum DurationError {
         /// What was given.
         text: String,
     },
+    /// An interval of nothing would be a loop without rest.
+    #[error("\"{text}\" is no time between two events; write a longer duration, such as 10s")]
+    Zero {
+        /// What was given.
+        text: String,
+    },
 }
 
 /// Reads a duration, for clap's `value_parser`.
@@ -26,6 +32,12 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let signed: SignedDuration =
         text.trim().parse().map_err(|_| DurationError::Unreadable { text: text.to_owned() })?;
     Duration::try_from(signed).map_err(|_| DurationError::Negative { text: text.to_owned() })
+}
+
+/// Reads an interval, which is a duration longer than nothing.
+pub fn parse_interval(text: &str) -> Result<Duration, DurationError> {
+    let interval = parse(text)?;
+    if interval.is_zero() { Err(DurationError::Zero { text: text.to_owned() }) } else { Ok(interval) }
 }
 
 #[cfg(test)]

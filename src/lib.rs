@@ -4,6 +4,7 @@ pub mod admission;
 pub mod api;
 pub mod app;
 pub mod certificates;
+pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod controller;

@@ -64,8 +64,7 @@ impl Reviewer {
                 respond(&request.uid, &decision)
             }
             Err(ReviewError::UnreadableRequest { uid }) => {
-                let mut decision = Decision::allow(crate::policy::Reason::Unreadable);
-                decision.warnings.add("regcred could not read this request and left it as it is");
+                let decision = Decision::unreadable_request();
                 self.metrics.decided(rule, &decision);
                 respond(&uid, &decision)
             }

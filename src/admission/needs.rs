@@ -9,6 +9,8 @@ use kube::Client;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::reads;
 use crate::cluster::snapshot::Obstacle;
+use crate::model::ObjectKey;
+use crate::model::credential::Credential;
 use crate::policy::{Answers, CopyAnswer, NamespaceAnswer, Need};
 use crate::server::Deadline;
 use crate::telemetry::admission_metrics::AdmissionMetrics;
@@ -37,15 +39,24 @@ impl Needs {
                     let answer = read.unwrap_or_else(|_| NamespaceAnswer::Unknown(OUT_OF_TIME.into()));
                     answers.namespace = Some(answer);
                 }
-                Need::Copy { credential, place } => {
-                    let write = self.carrier.create(Arc::clone(&credential), place.clone());
-                    copies.push(deadline.run(write).map(|answer| {
+                Need::Copy { credential, place, is_dry_run } => {
+                    let name = credential.name.clone();
+                    let copy = self.copy(credential, place, is_dry_run);
+                    copies.push(deadline.run(copy).map(|answer| {
                         let out_of_time = || CopyAnswer::Blocked(Obstacle::Passing(OUT_OF_TIME.into()));
-                        (place, answer.unwrap_or_else(|_| out_of_time()))
+                        (name, answer.unwrap_or_else(|_| out_of_time()))
                     }));
                 }
             }
         }
         answers.copies.extend(join_all(copies).await);
+    }
+
+    async fn copy(&self, credential: Arc<Credential>, place: ObjectKey, is_dry_run: bool) -> CopyAnswer {
+        if is_dry_run {
+            self.carrier.look(&credential, &place).await
+        } else {
+            self.carrier.create(credential, place).await
+        }
     }
 }

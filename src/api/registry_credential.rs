@@ -64,7 +64,7 @@ pub struct RegistryCredentialSpec {
             .message("an image pattern has no upper-case letter: no image name has one, so it would never match"),
         validation = Rule::new("self.all(image, !image.matches('\\\\s'))")
             .message("an image pattern has no blank: no image name has one, so it would never match"),
-        validation = Rule::new("self.all(image, !image.matches('/(.*[^/])?[*]|/.*[*].'))")
+        validation = Rule::new("self.all(image, !image.matches('/.*[^/][*]|/.*[*].'))")
             .message("in the path of an image pattern, * may stand only as a trailing /*: paths match by whole segments"),
         validation = Rule::new("self.all(image, !image.matches('@|/.*:'))")
             .message("an image pattern has no tag and no digest: it is for all versions of an image")

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use clap::{Parser, Subcommand};
 
-use crate::{app, certificates};
+use crate::{app, certificates, check};
 
 /// Makes private registry credentials simply be there.
 ///
@@ -25,6 +25,8 @@ struct Cli {
 enum Command {
     /// Serve the admission webhook
     Serve(app::Arguments),
+    /// Judge files by the same rules, without a cluster
+    Check(check::Arguments),
     /// Print manifests that are generated from the code
     #[command(subcommand)]
     Manifests(manifests::Command),
@@ -36,6 +38,7 @@ enum Command {
 pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(arguments) => done(app::serve(&arguments).map(|()| String::new())),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Manifests(command) => done(manifests::print(&command)),
         Command::Certificates(arguments) => done(
             certificates::overlay::write(&arguments, SystemTime::now()).map(|written| format!("{written}\n")),

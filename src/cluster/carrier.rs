@@ -9,6 +9,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
+use kube::core::ObjectMeta;
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
@@ -35,6 +36,8 @@ const FIELD_MANAGER: &str = "regcred";
 
 /// A write under way, which every caller that wants the same copy awaits.
 type Write = Shared<BoxFuture<'static, CopyAnswer>>;
+/// Where a copy belongs, and the uid of its credential: of two that want the same place only one can have it.
+type WriteKey = (ObjectKey, Arc<str>);
 
 /// Creates copies; one write per copy is under way at a time. Clones share everything.
 #[derive(Clone)]
@@ -48,7 +51,7 @@ struct Inner {
     pending: Pending,
     metrics: CopyMetrics,
     permits: Semaphore,
-    under_way: Mutex<HashMap<ObjectKey, Write>>,
+    under_way: Mutex<HashMap<WriteKey, Write>>,
 }
 
 impl Carrier {
@@ -62,19 +65,45 @@ impl Carrier {
 
     /// Creates the copy of a credential unless it is there. Dropping the future does not end the write.
     pub async fn create(&self, credential: Arc<Credential>, place: ObjectKey) -> CopyAnswer {
+        let key = (place, credential.uid.clone());
         let write = {
             let mut under_way = self.shared.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(write) = under_way.get(&place) {
+            if let Some(write) = under_way.get(&key) {
                 write.clone()
             } else {
                 let inner = Arc::clone(&self.shared);
-                let task = tokio::spawn(inner.write(credential, place.clone()));
+                let task = tokio::spawn(inner.write(credential, key.clone()));
                 let write =
                     task.map(|ended| ended.unwrap_or_else(|_| failed("the write ended unexpectedly")));
-                under_way.entry(place).or_insert(write.boxed().shared()).clone()
+                under_way.entry(key).or_insert(write.boxed().shared()).clone()
             }
         };
         write.await
+    }
+
+    /// Looks whether the copy of a credential is there or could be created, for a dry run.
+    pub async fn look(&self, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
+        if let Some(answer) = self.shared.settled(credential, place) {
+            return answer;
+        }
+        let api: Api<Secret> = Api::namespaced(self.shared.client.clone(), &place.namespace);
+        match api.get_metadata_opt(&place.name).await {
+            Ok(Some(found)) => judge_existing(&found.metadata, credential),
+            Ok(None) => CopyAnswer::Absent,
+            Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
+        }
+    }
+}
+
+/// Ends a write's being under way when it is dropped, so also when the write panics.
+struct UnderWay {
+    inner: Arc<Inner>,
+    key: WriteKey,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.inner.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 
@@ -83,13 +112,13 @@ fn failed(reason: &str) -> CopyAnswer {
 }
 
 impl Inner {
-    async fn write(self: Arc<Self>, credential: Arc<Credential>, place: ObjectKey) -> CopyAnswer {
-        let answer = match self.settled(&credential, &place) {
+    async fn write(self: Arc<Self>, credential: Arc<Credential>, key: WriteKey) -> CopyAnswer {
+        let under_way = UnderWay { inner: Arc::clone(&self), key };
+        let place = &under_way.key.0;
+        match self.settled(&credential, place) {
             Some(answer) => answer,
-            None => self.write_and_remember(credential, &place).await,
-        };
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
-        answer
+            None => self.write_and_remember(credential, place).await,
+        }
     }
 
     /// What an earlier write has brought since the caller looked.
@@ -152,23 +181,31 @@ impl Inner {
     /// Something of that name is there: ours, perhaps by another replica, or foreign.
     async fn judge(&self, api: &Api<Secret>, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
         match api.get_opt(&place.name).await {
-            Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => {
-                failed("a Secret of that name is being deleted")
-            }
-            Ok(Some(found)) => match Origin::of(&found.metadata) {
-                Some(origin) if origin.is_of(credential) => {
+            Ok(Some(found)) => {
+                let answer = judge_existing(&found.metadata, credential);
+                if answer == CopyAnswer::Present {
                     self.index.apply_copy(&found);
-                    CopyAnswer::Present
                 }
-                // The garbage collector removes it, because its owner is gone.
-                Some(origin) if *origin.credential == *credential.name => {
-                    failed("the copy of a former credential of that name is still there")
-                }
-                Some(_) | None => CopyAnswer::Blocked(Obstacle::Foreign),
-            },
+                answer
+            }
             Ok(None) => failed("a Secret of that name has just been deleted"),
             Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
         }
+    }
+}
+
+/// What a Secret that has a copy's name means for the copy.
+pub fn judge_existing(found: &ObjectMeta, credential: &Credential) -> CopyAnswer {
+    if found.deletion_timestamp.is_some() {
+        return failed("a Secret of that name is being deleted");
+    }
+    match Origin::of(found) {
+        Some(origin) if origin.is_of(credential) => CopyAnswer::Present,
+        // The garbage collector removes it, because its owner is gone.
+        Some(origin) if *origin.credential == *credential.name => {
+            failed("the copy of a former credential of that name is still there")
+        }
+        Some(_) | None => CopyAnswer::Blocked(Obstacle::Foreign),
     }
 }
 

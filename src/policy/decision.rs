@@ -121,4 +121,11 @@ impl Decision {
         ));
         decision
     }
+
+    /// Allows a request that could not be read beyond its uid.
+    pub fn unreadable_request() -> Self {
+        let mut decision = Self::allow(Reason::Unreadable);
+        decision.warnings.add("regcred could not read this request and left it as it is");
+        decision
+    }
 }

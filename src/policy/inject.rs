@@ -86,7 +86,7 @@ enum Standing<'a> {
     Created,
     /// It would be created, were this no dry run.
     WouldBeCreated,
-    /// It must be created first.
+    /// It must be created first, or looked for on a dry run.
     ToBeCreated,
     SourceMissing,
     SourceUndecodable(&'a str),
@@ -127,13 +127,13 @@ impl<'a> Injection<'a> {
             Some(SourceState::Good(_)) if *place == credential.source => return Standing::Present,
             Some(SourceState::Good(_)) => {}
         }
-        match self.answers.copies.get(place) {
+        match self.answers.copies.get(&candidate.credential.name) {
             Some(CopyAnswer::Present) => Standing::Present,
             Some(CopyAnswer::Created) => Standing::Created,
+            Some(CopyAnswer::Absent) => Standing::WouldBeCreated,
             Some(CopyAnswer::Blocked(obstacle)) => Standing::Blocked(obstacle),
             None => match self.known.obstacle(place, self.now) {
                 Some(obstacle) => Standing::Blocked(obstacle),
-                None if self.request.is_dry_run() => Standing::WouldBeCreated,
                 None => Standing::ToBeCreated,
             },
         }
@@ -164,7 +164,8 @@ impl<'a> Injection<'a> {
                 self.add(name);
             }
             Standing::ToBeCreated => {
-                self.needs.push(Need::Copy { credential: Arc::clone(credential), place });
+                let is_dry_run = self.request.is_dry_run();
+                self.needs.push(Need::Copy { credential: Arc::clone(credential), place, is_dry_run });
             }
             Standing::SourceMissing => {
                 let qualification = if candidate.need == offers::Need::Perhaps { "may need" } else { "needs" };

@@ -12,12 +12,14 @@ use crate::model::credential::Credential;
 pub enum Need {
     /// Read the namespace of the request, which the watch has not shown yet.
     Namespace(Arc<str>),
-    /// Create the copy of a credential, which the watch has not shown yet.
+    /// Create the copy of a credential, which the watch has not shown yet; on a dry run only look for it.
     Copy {
         /// The credential.
         credential: Arc<Credential>,
         /// Where its copy belongs.
         place: ObjectKey,
+        /// Whether nothing may be written.
+        is_dry_run: bool,
     },
 }
 
@@ -26,8 +28,8 @@ pub enum Need {
 pub struct Answers {
     /// The namespace, once read.
     pub namespace: Option<NamespaceAnswer>,
-    /// Copies, by place.
-    pub copies: BTreeMap<ObjectKey, CopyAnswer>,
+    /// Copies, by the name of their credential.
+    pub copies: BTreeMap<Arc<str>, CopyAnswer>,
 }
 
 /// What reading a namespace brought.
@@ -41,13 +43,15 @@ pub enum NamespaceAnswer {
     Unknown(Arc<str>),
 }
 
-/// What creating a copy brought.
+/// What creating a copy, or looking for it, brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CopyAnswer {
     /// It has been created.
     Created,
     /// It was there already, and it is ours.
     Present,
-    /// It is not there.
+    /// It is not there, and was not created because this is a dry run.
+    Absent,
+    /// It is not there, and cannot be created now.
     Blocked(Obstacle),
 }

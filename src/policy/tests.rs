@@ -114,8 +114,8 @@ impl Cluster {
                                 answers.namespace =
                                     Some(NamespaceAnswer::Found(Arc::new(Namespace::default())));
                             }
-                            Need::Copy { place, .. } => {
-                                answers.copies.insert(place, answer.clone());
+                            Need::Copy { credential, .. } => {
+                                answers.copies.insert(credential.name.clone(), answer.clone());
                             }
                         }
                     }

@@ -1,19 +1,18 @@
 //! Takes connections from a listener, as many as are allowed, and hands each to a task of its own.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use rustls::{AlertDescription, Error as TlsError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Serving, serve};
+use super::handshake::Handshakes;
+use super::places::Places;
 use super::tls::ServedConfig;
 
 /// After a failed accept: without descriptors the next one fails at once, too, and the loop would spin.
@@ -23,16 +22,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How a listener's connections are protected.
 pub(super) enum Transport {
     Plain,
-    Tls(ServedConfig),
+    Tls(ServedConfig, Arc<Handshakes>),
 }
 
-/// A listener with all that its connections need.
+/// What the connections of a listener need.
 pub(super) struct Acceptor {
-    pub(super) listener: TcpListener,
     pub(super) transport: Transport,
     pub(super) serving: Arc<Serving>,
-    /// A place for each connection that may be open.
-    pub(super) places: Arc<Semaphore>,
+    pub(super) places: Places,
     pub(super) tasks: TaskTracker,
     /// Ends every connection at once.
     pub(super) abort: CancellationToken,
@@ -40,32 +37,50 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Accepts until told to stop; then takes what the kernel has accepted already and closes the listener.
-    pub(super) async fn run(self, stop: CancellationToken) {
+    pub(super) async fn run(self, listener: TcpListener, stop: CancellationToken) {
+        let mut failing = false;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => self.admit(stream),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        failing = false;
+                        self.admit(stream, peer.ip());
+                    }
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
+                        if !failing {
+                            tracing::error!(%error, "connections cannot be accepted; trying on");
+                        }
+                        failing = true;
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
             }
         }
-        // The kernel completes connections by itself. Closing the listener would reset those not yet taken,
-        // and with them the reviews that their clients have sent.
-        while let Some(Ok((stream, _))) = self.listener.accept().now_or_never() {
-            self.admit(stream);
+        self.take_rest(listener);
+    }
+
+    /// The kernel completes connections by itself. Closing the listener would reset those not yet taken, and
+    /// with them the reviews that their clients have sent. The system call tells surely whether there are any.
+    fn take_rest(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok((stream, peer)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.admit(stream, peer.ip());
+            }
         }
     }
 
-    fn admit(&self, stream: TcpStream) {
+    fn admit(&self, stream: TcpStream, source: IpAddr) {
         // A connection that nobody has a place for is closed at once: its client can go to another replica,
         // which it could not while it waits.
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Some(place) = self.places.take(source) else {
             self.serving.metrics.connections_refused.inc();
             return;
         };
@@ -73,63 +88,27 @@ impl Acceptor {
         // set the connection is gone already, which the next read tells.
         let _ = stream.set_nodelay(true);
         let serving = Arc::clone(&self.serving);
-        let abort = self.abort.clone();
         match &self.transport {
-            Transport::Plain => {
-                self.tasks.spawn(async move {
-                    abort.run_until_cancelled(hold(place, serve(stream, serving))).await;
-                });
-            }
-            Transport::Tls(config) => {
-                let acceptor = TlsAcceptor::from(config.load_full());
-                self.tasks.spawn(async move {
+            Transport::Plain => self.spawn(async move {
+                serve(stream, serving).await;
+                drop(place);
+            }),
+            Transport::Tls(config, handshakes) => {
+                let (acceptor, handshakes) = (TlsAcceptor::from(config.load_full()), Arc::clone(handshakes));
+                self.spawn(async move {
                     let open = Gauge::new(&serving.metrics.connections);
-                    abort
-                        .run_until_cancelled(hold(place, secure(acceptor, stream, Arc::clone(&serving))))
-                        .await;
-                    drop(open);
+                    if let Some(stream) = handshakes.secure(acceptor, stream).await {
+                        // Boxed, for a task is as large as all the places that a value moves through on its way.
+                        serve(Box::new(stream), serving).await;
+                    }
+                    drop((open, place));
                 });
             }
         }
     }
-}
 
-async fn hold(place: OwnedSemaphorePermit, work: impl Future<Output = ()>) {
-    work.await;
-    drop(place);
-}
-
-async fn secure(acceptor: TlsAcceptor, stream: TcpStream, serving: Arc<Serving>) {
-    match timeout(serving.limits.handshake, acceptor.accept(stream)).await {
-        // Boxed, for a task is as large as all the places that a value moves through on its way.
-        Ok(Ok(stream)) => serve(Box::new(stream), serving).await,
-        Ok(Err(error)) => {
-            let reason = handshake_failure(&error);
-            tracing::debug!(%error, reason, "a TLS handshake failed");
-            serving.metrics.handshake_failed(reason);
-        }
-        Err(_) => serving.metrics.handshake_failed("timeout"),
-    }
-}
-
-/// The reason under which a failed handshake is counted.
-fn handshake_failure(error: &io::Error) -> &'static str {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
-    match tls {
-        None => "closed",
-        Some(TlsError::AlertReceived(
-            AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            // A signature that does not verify: an authority made anew under the same name.
-            | AlertDescription::DecryptError,
-        )) => "certificate_rejected",
-        Some(TlsError::NoApplicationProtocol | TlsError::PeerIncompatible(_)) => "no_common_protocol",
-        Some(TlsError::InvalidMessage(_)) => "not_tls",
-        Some(_) => "other",
+    fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(self.abort.clone().run_until_cancelled_owned(connection));
     }
 }
 

@@ -77,6 +77,7 @@ where
         .serve_connection(TokioIo::new(stream), service);
 
     let ended = tokio::select! {
+        biased;
         ended = &mut connection => ended,
         () = closing(ending, &phase, limits) => {
             if phase.get() == Phase::Idle {
@@ -99,6 +100,9 @@ where
 /// Waits until idle connections are closed, and then for the first request of one that is just new.
 async fn closing(ending: &Ending, phase: &PhaseCell, limits: &Limits) {
     ending.close.cancelled().await;
+    // A request may be in the socket already, unnoticed; after one turn of the runtime it is not, and the
+    // connection, which is polled first, has read it.
+    tokio::task::yield_now().await;
     if phase.get() == Phase::Unused {
         tokio::time::sleep(limits.first_request).await;
         if phase.get() == Phase::Unused {

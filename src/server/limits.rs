@@ -12,6 +12,10 @@ pub struct Limits {
     /// Open connections to the webhook. An API server keeps 25 idle ones and opens more under load; 2,048
     /// leaves room for many API servers, while what a connection holds (`buffer`) stays within 128 MiB.
     pub connections: usize,
+    /// Of these, the connections of one address. An API server works on some 600 requests at once by default,
+    /// and this is above what is answered at once (`requests`): too many reviews are told so by an answer, not by
+    /// a closed connection. One pod that opens many leaves room for two API servers.
+    pub connections_of_one_source: usize,
     /// Open connections to the admin port: a few scrapers and the kubelet's probes.
     pub admin_connections: usize,
     /// From the accepted connection to the end of the TLS handshake. Longer than any webhook may take by
@@ -62,6 +66,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 2048,
+            connections_of_one_source: 1024,
             admin_connections: 64,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),

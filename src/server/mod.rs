@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +24,9 @@ mod certificate;
 mod connection;
 mod deadline;
 mod error;
+mod handshake;
 mod limits;
+mod places;
 mod readiness;
 mod reload;
 mod review_routes;
@@ -46,6 +47,8 @@ pub use shutdown::Shutdown;
 use crate::telemetry::metrics::ServerMetrics;
 use accept::{Acceptor, Transport};
 use connection::{Ending, Serving};
+use handshake::Handshakes;
+use places::Places;
 use reload::CertificateStore;
 
 /// A server with bound listeners and a loaded certificate: what can be wrong with either has shown itself.
@@ -110,19 +113,13 @@ impl Server {
         let _abort_when_dropped = abort.clone().drop_guard();
         let (stop_accepting, ending, tasks) = (abort.child_token(), Ending::default(), TaskTracker::new());
 
-        let tls = Transport::Tls(certificate.served());
-        let webhooks = parts.acceptor(self.webhook.0, tls, webhook, &ending, &tasks, &abort);
+        let handshakes = Handshakes::new(parts.limits.handshake, parts.metrics.clone());
+        let tls = Transport::Tls(certificate.served(), Arc::new(handshakes));
+        let webhooks = parts.acceptor(tls, webhook, &ending, &tasks, &abort);
         // Probes and scrapes are answered until the very end, so they are not part of the draining.
-        let admins = parts.acceptor(
-            self.admin.0,
-            Transport::Plain,
-            admin,
-            &Ending::default(),
-            &TaskTracker::new(),
-            &abort,
-        );
-        let mut webhooks = tokio::spawn(webhooks.run(stop_accepting.clone()));
-        let mut admins = tokio::spawn(admins.run(abort.clone()));
+        let admins = parts.acceptor(Transport::Plain, admin, &Ending::default(), &TaskTracker::new(), &abort);
+        let mut webhooks = tokio::spawn(webhooks.run(self.webhook.0, stop_accepting.clone()));
+        let mut admins = tokio::spawn(admins.run(self.admin.0, abort.clone()));
         let mut reload = tokio::spawn(certificate.follow(settings.tls_poll_interval, abort.clone()));
         tracing::info!(%webhook_address, %admin_address, "serving");
 
@@ -153,6 +150,8 @@ impl Server {
         let ended = if drained { Ended::Drained } else { Ended::Cut { connections: tasks.len() } };
         abort.cancel();
         tasks.wait().await;
+        // Its listener is closed, too, when this returns.
+        let _ = admins.await;
         tracing::info!(?ended, "stopped");
         Ok(ended)
     }
@@ -166,7 +165,6 @@ struct Parts {
 impl Parts {
     fn acceptor(
         &self,
-        listener: TcpListener,
         transport: Transport,
         router: Router,
         ending: &Ending,
@@ -174,8 +172,9 @@ impl Parts {
         abort: &CancellationToken,
     ) -> Acceptor {
         let places = match transport {
-            Transport::Tls(_) => self.limits.connections,
-            Transport::Plain => self.limits.admin_connections,
+            Transport::Tls(..) => Places::new(self.limits.connections, self.limits.connections_of_one_source),
+            // Probes and scrapes may all come from one node.
+            Transport::Plain => Places::new(self.limits.admin_connections, self.limits.admin_connections),
         };
         let serving = Serving {
             router,
@@ -183,14 +182,7 @@ impl Parts {
             ending: ending.clone(),
             metrics: self.metrics.clone(),
         };
-        Acceptor {
-            listener,
-            transport,
-            serving: Arc::new(serving),
-            places: Arc::new(Semaphore::new(places)),
-            tasks: tasks.clone(),
-            abort: abort.clone(),
-        }
+        Acceptor { transport, serving: Arc::new(serving), places, tasks: tasks.clone(), abort: abort.clone() }
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Settings {
     // is far inside the time that a rotated certificate overlaps with the one before it.
     #[arg(
         long, env = "REGCRED_TLS_POLL_INTERVAL", value_name = "DURATION", default_value = "30s",
-        value_parser = crate::duration::parse
+        value_parser = crate::duration::parse_interval
     )]
     pub tls_poll_interval: Duration,
 

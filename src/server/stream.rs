@@ -209,3 +209,76 @@ impl LazyTimer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    const LIMITS: StreamLimits = StreamLimits {
+        idle: Duration::from_mins(2),
+        header: Duration::from_secs(10),
+        write_stall: Duration::from_secs(10),
+    };
+
+    fn pair() -> (TimedStream<DuplexStream>, DuplexStream, PhaseCell) {
+        let (ours, theirs) = duplex(64);
+        let phase = PhaseCell::default();
+        (TimedStream::new(ours, phase.clone(), LIMITS), theirs, phase)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_stream_ends_after_its_time_and_a_started_header_after_a_shorter_one() {
+        let (mut stream, mut client, phase) = pair();
+        let begun = Instant::now();
+        let mut buffer = [0; 8];
+        client.write_all(b"P").await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 1);
+        assert_eq!(phase.get(), Phase::Header);
+        phase.set(Phase::Busy);
+        phase.set(Phase::Idle);
+        // Idle for a long time, then a byte, then nothing.
+        let waited = tokio::time::timeout(Duration::from_secs(100), stream.read(&mut buffer)).await;
+        assert!(waited.is_err());
+        client.write_all(b"P").await.unwrap();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 1);
+        let error = stream.read(&mut buffer).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), 110);
+        assert_eq!(stream.into_inner().1, Some(Expired::Header));
+
+        let (mut stream, _client, _) = pair();
+        let begun = Instant::now();
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 0);
+        assert_eq!(begun.elapsed().as_secs(), 120);
+        assert_eq!(stream.into_inner().1, Some(Expired::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_being_answered_has_no_limit_here() {
+        let (mut stream, _client, phase) = pair();
+        phase.set(Phase::Busy);
+        let waited = tokio::time::timeout(Duration::from_hours(1), stream.read(&mut [0; 8])).await;
+        assert!(waited.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_is_given_up_and_a_slow_one_is_not() {
+        let (mut stream, mut client, _) = pair();
+        let reading = tokio::spawn(async move {
+            for _ in 0..4 {
+                tokio::time::sleep(Duration::from_secs(9)).await;
+                client.read_exact(&mut [0; 64]).await.unwrap();
+            }
+            client
+        });
+        stream.write_all(&[0; 64 * 5]).await.unwrap();
+        let _client = reading.await.unwrap();
+        let begun = Instant::now();
+        let error = stream.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), 10);
+        assert_eq!(stream.into_inner().1, Some(Expired::Write));
+    }
+}

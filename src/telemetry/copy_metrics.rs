@@ -41,6 +41,8 @@ impl CopyMetrics {
         let result = match answer {
             CopyAnswer::Created => "created",
             CopyAnswer::Present => "present",
+            // Only looking brings this.
+            CopyAnswer::Absent => return,
             CopyAnswer::Blocked(Obstacle::Foreign) => "foreign",
             CopyAnswer::Blocked(Obstacle::Passing(_)) => "passing",
             CopyAnswer::Blocked(Obstacle::NamespaceGone) => "namespace_gone",

@@ -57,3 +57,15 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string).unwrap_or_default();
     tracing::error!(location, "a part of the program panicked");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_refused_with_an_example() {
+        let error = init(LogFormat::Json, "regcred=loud").unwrap_err().to_string();
+        assert!(error.contains("\"regcred=loud\" is no log level"), "{error}");
+        assert!(error.contains("write error, warn, info, debug or trace"), "{error}");
+    }
+}

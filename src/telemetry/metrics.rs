@@ -36,7 +36,7 @@ impl ServerMetrics {
             connections: make.gauge("regcred_server_connections", "Open connections to the webhook.")?,
             connections_refused: make.counter(
                 "regcred_server_connections_refused_total",
-                "Connections closed at once because too many were open.",
+                "Connections closed at once because too many were open, in all or of one address.",
             )?,
             connections_ended: make.counters(
                 "regcred_server_connections_broken_total",

@@ -35,12 +35,18 @@ impl Authority {
 
     /// A server certificate for these names and addresses.
     pub fn leaf(&self, names: &[&str]) -> Leaf {
+        self.leaf_with(names, |_| {})
+    }
+
+    /// The same with something changed.
+    pub fn leaf_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut parameters = CertificateParams::new(names.clone()).expect("names");
         if let Some(first) = names.first() {
             parameters.distinguished_name.push(DnType::CommonName, first);
         }
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut parameters);
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a leaf certificate");
         Leaf { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -1,22 +1,20 @@
-//! What the tests share: an authority, a Secret's directory as the kubelet writes it, a running server, a client.
+//! What the tests share: certificates, a mounted Secret, a running server, and a client that writes what it likes.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use prometheus::{Registry, TextEncoder};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use regcred::server::{
     Deadline, Ended, Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError,
     admin,
 };
 use regcred::telemetry::metrics::ServerMetrics;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
@@ -26,103 +24,60 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub(crate) use crate::harness::certificates::{Authority, Leaf};
+use crate::harness::projected_secret::ProjectedSecret;
+
 pub(crate) const NAME: &str = "regcred.regcred-system.svc";
 
-/// Issues the certificates of one test.
-pub(crate) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
+/// A certificate for the name that the API server calls.
+pub(crate) fn issue(authority: &Authority) -> Leaf {
+    authority.leaf(&[NAME])
 }
 
-/// A certificate and its key, as the files hold them.
-#[derive(Clone)]
-pub(crate) struct Pair {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
-    pub(crate) der: CertificateDer<'static>,
+/// One that is valid until that year begins.
+pub(crate) fn issue_until(authority: &Authority, year: i32) -> Leaf {
+    authority.leaf_with(&[NAME], |parameters| parameters.not_after = rcgen::date_time_ymd(year, 1, 1))
 }
 
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self {
-            issuer: Issuer::new(params, key),
-            certificate,
-        }
-    }
-
-    pub(crate) fn issue(&self) -> Pair {
-        self.issue_until(2099)
-    }
-
-    pub(crate) fn issue_until(&self, year: i32) -> Pair {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![NAME.to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Pair {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-            der: certificate.der().clone(),
-        }
-    }
-
-    /// A client that trusts this authority and offers these protocols.
-    pub(crate) fn client(&self, protocols: &[&[u8]]) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Arc::new(config)
-    }
+/// One that is valid for so long from now, to the second.
+pub(crate) fn issue_for(authority: &Authority, time: Duration) -> Leaf {
+    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
+    authority.leaf_with(&[NAME], |parameters| parameters.not_after = rcgen::date_time_ymd(1970, 1, 1) + until)
 }
 
-/// A mounted Secret: files that are links through `..data`, which is swapped.
-pub(crate) struct MountedSecret {
-    directory: TempDir,
-    version: std::sync::atomic::AtomicUsize,
+/// A client that trusts this authority and offers these protocols.
+pub(crate) fn trusting(authority: &Authority, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(der(&authority.pem())).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Arc::new(config)
 }
 
-impl MountedSecret {
-    pub(crate) fn new(pair: &Pair) -> Self {
-        let secret = Self {
-            directory: tempfile::tempdir().unwrap(),
-            version: 0.into(),
-        };
-        secret.swap(&pair.certificate, &pair.key);
-        for file in ["tls.crt", "tls.key"] {
-            symlink(Path::new("..data").join(file), secret.path().join(file)).unwrap();
-        }
-        secret
+/// The certificate in a PEM text.
+pub(crate) fn der(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}
+
+/// A mounted Secret that goes with the test.
+pub(crate) struct Mounted {
+    pub(crate) secret: ProjectedSecret,
+    _directory: TempDir,
+}
+
+impl Mounted {
+    pub(crate) fn new(leaf: &Leaf) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { secret: ProjectedSecret::mount(directory.path().join("tls"), leaf), _directory: directory }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// As the kubelet does it: a new directory, a link to it, the link renamed over the old one, which goes.
-    pub(crate) fn swap(&self, certificate: &str, key: &str) {
-        let version = self.version.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let data = PathBuf::from(format!("..2026_11_24_{version}"));
-        let written = self.path().join(&data);
-        fs::create_dir(&written).unwrap();
-        fs::write(written.join("tls.crt"), certificate).unwrap();
-        fs::write(written.join("tls.key"), key).unwrap();
-        let old = fs::read_link(self.path().join("..data")).ok();
-        symlink(&data, self.path().join("..data_tmp")).unwrap();
-        fs::rename(self.path().join("..data_tmp"), self.path().join("..data")).unwrap();
-        if let Some(old) = old {
-            fs::remove_dir_all(self.path().join(old)).unwrap();
-        }
+        self.secret.folder()
     }
 }
 
@@ -139,7 +94,7 @@ impl Default for Options {
         Self {
             limits: Limits::default(),
             // So long that a test which sees a change in time has seen the watch at work.
-            poll: Duration::from_secs(600),
+            poll: Duration::from_mins(10),
             drain_pause: Duration::from_millis(300),
             drain_timeout: Duration::from_secs(10),
         }
@@ -179,14 +134,7 @@ impl TestServer {
         let (webhook, admin, shutdown) = (server.webhook_address(), server.admin_address(), Shutdown::new());
         let admin_routes = admin::router(readiness.clone(), registry.clone());
         let running = tokio::spawn(server.run(routes, admin_routes, shutdown.clone()));
-        Ok(Self {
-            webhook,
-            admin,
-            readiness,
-            shutdown,
-            registry,
-            running,
-        })
+        Ok(Self { webhook, admin, readiness, shutdown, registry, running })
     }
 
     pub(crate) async fn ended(self) -> Ended {
@@ -195,12 +143,9 @@ impl TestServer {
 
     /// The value of a metric, by its name with labels.
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let text = TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
-            .unwrap();
-        let line = text
-            .lines()
-            .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
+        let line =
+            text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
             .rsplit(' ')
             .next()
@@ -211,10 +156,7 @@ impl TestServer {
 
     /// Waits until a metric has a value.
     pub(crate) async fn metric_becomes(&self, name: &str, value: f64) {
-        eventually(&format!("{name} is {value}"), || {
-            (self.metric(name) - value).abs() < 0.5
-        })
-        .await;
+        eventually(&format!("{name} is {value}"), || (self.metric(name) - value).abs() < 0.5).await;
     }
 }
 
@@ -258,14 +200,12 @@ pub(crate) async fn connect(
     config: Arc<ClientConfig>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(config)
-        .connect(ServerName::try_from(NAME).unwrap(), stream)
-        .await
+    TlsConnector::from(config).connect(ServerName::try_from(NAME).unwrap(), stream).await
 }
 
 /// The certificate that a new connection is shown.
 pub(crate) async fn served(address: SocketAddr, authority: &Authority) -> CertificateDer<'static> {
-    let stream = connect(address, authority.client(&[b"http/1.1"])).await.unwrap();
+    let stream = connect(address, trusting(authority, &[b"http/1.1"])).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].clone()
 }
 
@@ -298,11 +238,7 @@ pub(crate) async fn read_answer(stream: &mut (impl AsyncReadExt + Unpin)) -> std
         }
     };
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let mut answer = Answer {
-        status: head[9..12].parse().unwrap(),
-        head,
-        body: String::new(),
-    };
+    let mut answer = Answer { status: head[9..12].parse().unwrap(), head, body: String::new() };
     let length: usize = answer.header("content-length").unwrap_or("0").parse().unwrap();
     let mut body = bytes.split_off(end);
     while body.len() < length {

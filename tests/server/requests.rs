@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::kit::{
-    Answer, Authority, MountedSecret, NAME, Options, TestServer, connect, exchange, post, read_answer,
+    Answer, Authority, Mounted, NAME, Options, TestServer, connect, exchange, issue, post, read_answer,
+    trusting,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -17,19 +18,15 @@ const MIB: usize = 1024 * 1024;
 struct Bench {
     server: TestServer,
     tls: Arc<ClientConfig>,
-    _secret: MountedSecret,
+    _secret: Mounted,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let authority = Authority::new();
-        let secret = MountedSecret::new(&authority.issue());
+        let authority = Authority::new("the tests' authority");
+        let secret = Mounted::new(&issue(&authority));
         let server = TestServer::start(secret.path(), Options::default()).await;
-        Self {
-            server,
-            tls: authority.client(&[b"http/1.1"]),
-            _secret: secret,
-        }
+        Self { server, tls: trusting(&authority, &[b"http/1.1"]), _secret: secret }
     }
 
     async fn connect(&self) -> TlsStream<TcpStream> {
@@ -60,18 +57,10 @@ async fn method_type_and_path_are_judged_before_the_body_is_read() {
         );
         let answer = bench.send(request.as_bytes()).await;
         assert_eq!(answer.status, status, "{method} {path} {kind}");
-        assert!(
-            answer.body.ends_with('\n') && answer.body.len() > 10,
-            "{}",
-            answer.body
-        );
+        assert!(answer.body.ends_with('\n') && answer.body.len() > 10, "{}", answer.body);
         assert_eq!(answer.header("allow"), (status == 405).then_some("POST"));
         // Without its body the connection cannot go on, and says so.
-        assert_eq!(
-            answer.header("connection"),
-            (length > 0).then_some("close"),
-            "{method} {path} {kind}"
-        );
+        assert_eq!(answer.header("connection"), (length > 0).then_some("close"), "{method} {path} {kind}");
     }
     let count = "regcred_server_request_duration_seconds_count{code=\"404\",path=\"other\"}";
     assert!((bench.server.metric(count) - 2.0).abs() < 0.5);
@@ -83,10 +72,7 @@ async fn a_refused_request_whose_body_came_along_keeps_its_connection() {
     let mut stream = bench.connect().await;
     for (request, status) in [
         (post("/nowhere", 5) + "12345", 404),
-        (
-            post("/length", 5).replace("application/json", "text/plain") + "12345",
-            415,
-        ),
+        (post("/length", 5).replace("application/json", "text/plain") + "12345", 415),
         (post("/length", 5) + "12345", 200),
     ] {
         let answer = exchange(&mut stream, request.as_bytes()).await.unwrap();
@@ -116,9 +102,7 @@ async fn types_may_have_parameters_and_bodies_may_be_chunked() {
     let head = post("/length", 5).replace("application/json", "Application/JSON; charset=utf-8");
     assert_eq!(bench.send((head + "12345").as_bytes()).await.status, 200);
     let head = post("/length", 0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
-    let answer = bench
-        .send((head + "3\r\n123\r\n2\r\n45\r\n0\r\n\r\n").as_bytes())
-        .await;
+    let answer = bench.send((head + "3\r\n123\r\n2\r\n45\r\n0\r\n\r\n").as_bytes()).await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "5"));
 }
 
@@ -160,33 +144,22 @@ async fn a_hundred_megabytes_are_refused_with_an_answer_and_no_reset() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_handler_gets_the_requests_own_deadline_less_a_margin() {
     let bench = Bench::new().await;
-    for (path, most) in [
-        ("/deadline?timeout=3s", 2800),
-        ("/deadline?timeout=1s", 800),
-        ("/deadline", 9800),
-    ] {
+    for (path, most) in [("/deadline?timeout=3s", 2800), ("/deadline?timeout=1s", 800), ("/deadline", 9800)] {
         let left: u32 = bench.send(post(path, 0).as_bytes()).await.body.parse().unwrap();
         assert!((most - 100..=most).contains(&left), "{path}: {left}");
     }
     // A handler that keeps no deadline is ended when nobody waits any more.
-    assert_eq!(
-        bench.send(post("/stuck?timeout=1s", 0).as_bytes()).await.status,
-        504
-    );
+    assert_eq!(bench.send(post("/stuck?timeout=1s", 0).as_bytes()).await.status, 504);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_is_one_answer_and_the_connection_lives_on() {
     let bench = Bench::new().await;
     let mut stream = bench.connect().await;
-    let answer = exchange(&mut stream, post("/panics", 0).as_bytes())
-        .await
-        .unwrap();
+    let answer = exchange(&mut stream, post("/panics", 0).as_bytes()).await.unwrap();
     assert_eq!(answer.status, 500);
     assert!((bench.server.metric("regcred_server_handler_panics_total") - 1.0).abs() < 0.5);
-    let answer = exchange(&mut stream, (post("/panics", 1) + "1").as_bytes())
-        .await
-        .unwrap();
+    let answer = exchange(&mut stream, (post("/panics", 1) + "1").as_bytes()).await.unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (200, "no panic"));
     assert!(bench.server.metric("regcred_server_requests_in_flight").abs() < 0.5);
 }
@@ -194,19 +167,11 @@ async fn a_panic_is_one_answer_and_the_connection_lives_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_beyond_their_limits_are_refused_with_an_answer() {
     let bench = Bench::new().await;
-    let large = post("/length", 0).replace(
-        "\r\n\r\n",
-        &format!("\r\nX-Large: {}\r\n\r\n", "x".repeat(40_000)),
-    );
+    let large =
+        post("/length", 0).replace("\r\n\r\n", &format!("\r\nX-Large: {}\r\n\r\n", "x".repeat(40_000)));
     assert_eq!(bench.send(large.as_bytes()).await.status, 431);
     let many = post("/length", 0).replace("\r\n\r\n", &format!("\r\n{}\r\n", "X-Many: x\r\n".repeat(200)));
     assert_eq!(bench.send(many.as_bytes()).await.status, 431);
     assert_eq!(bench.send(b"NONSENSE\r\n\r\n").await.status, 400);
-    bench
-        .server
-        .metric_becomes(
-            "regcred_server_connections_broken_total{reason=\"bad_request\"}",
-            3.0,
-        )
-        .await;
+    bench.server.metric_becomes("regcred_server_connections_broken_total{reason=\"bad_request\"}", 3.0).await;
 }

@@ -3,6 +3,8 @@
 mod namespaces;
 
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -10,10 +12,13 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::ObjectKey;
-use super::keyring::{ImagePattern, Target};
+use super::keyring::{ImagePattern, ImagePatternError, Target};
 use crate::api::RegistryCredential;
 
 pub use namespaces::{NamespaceRule, Offer};
+
+/// The longest name of a Secret (`DNS1123SubdomainMaxLength`).
+const LONGEST_NAME: usize = 253;
 
 /// A credential whose rules have been compiled.
 #[derive(Debug)]
@@ -55,8 +60,19 @@ pub enum CredentialError {
     #[error("spec.namespaceSelector cannot be evaluated: {0}")]
     Selector(String),
     /// An image pattern that is none.
-    #[error("spec.images holds {0:?}, which is no host with an optional port and path")]
-    Image(String),
+    #[error("spec.images holds {pattern:?}: {reason}")]
+    Image {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: ImagePatternError,
+    },
+    /// Copies that no Secret can be named like.
+    #[error(
+        "the copies would be called {0:?}, and no Secret can be: up to {LONGEST_NAME} lower-case letters, digits, '-' \
+         and '.', with a letter or digit at both ends of each part; set spec.copyName"
+    )]
+    CopyName(String),
 }
 
 impl Credential {
@@ -67,14 +83,19 @@ impl Credential {
     pub fn parse(object: &RegistryCredential) -> Result<Self, CredentialError> {
         let name = object.metadata.name.as_deref().ok_or(CredentialError::NoName)?;
         let spec = &object.spec;
-        let images = spec.images.iter();
-        let images =
-            images.map(|text| ImagePattern::new(text).ok_or_else(|| CredentialError::Image(text.clone())));
+        let images = spec.images.iter().map(|text| {
+            ImagePattern::parse(text)
+                .map_err(|reason| CredentialError::Image { pattern: text.clone(), reason })
+        });
+        let copy_name = spec.copy_name.clone().unwrap_or_else(|| format!("regcred-{name}"));
+        if !is_subdomain(&copy_name) {
+            return Err(CredentialError::CopyName(copy_name));
+        }
         Ok(Self {
             name: name.into(),
             uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
             source: ObjectKey::new(&spec.secret_ref.namespace, &spec.secret_ref.name),
-            copy_name: spec.copy_name.clone().unwrap_or_else(|| format!("regcred-{name}")).into(),
+            copy_name: copy_name.into(),
             namespaces: NamespaceRule::parse(spec)?,
             images: images.collect::<Result<_, _>>()?,
         })
@@ -89,4 +110,16 @@ impl Credential {
     pub fn copy_in(&self, namespace: &str) -> ObjectKey {
         ObjectKey { namespace: namespace.into(), name: self.copy_name.clone() }
     }
+}
+
+/// `IsDNS1123Subdomain`, which the names of Secrets must be.
+fn is_subdomain(name: &str) -> bool {
+    let is_end = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_part = |part: &str| {
+        let part = part.as_bytes();
+        part.first().is_some_and(is_end)
+            && part.last().is_some_and(is_end)
+            && part.iter().all(|byte| is_end(byte) || *byte == b'-')
+    };
+    name.len() <= LONGEST_NAME && name.split('.').all(is_part)
 }

@@ -8,6 +8,7 @@ use kube::core::{Selector, SelectorExt};
 
 use super::CredentialError;
 use crate::api::RegistryCredentialSpec;
+use crate::api::registry_credential::{SelectorOperator, SelectorRequirement};
 
 /// Names, labels and exceptions, compiled.
 #[derive(Debug)]
@@ -33,6 +34,10 @@ impl NamespaceRule {
         if spec.namespaces.is_empty() && spec.namespace_selector.is_none() {
             return Err(CredentialError::NoNamespaces);
         }
+        let requirements = spec.namespace_selector.iter().flat_map(|selector| &selector.match_expressions);
+        for requirement in requirements {
+            check(requirement)?;
+        }
         let selector =
             spec.namespace_selector.clone().map(|selector| Selector::try_from(LabelSelector::from(selector)));
         Ok(Self {
@@ -51,11 +56,22 @@ impl NamespaceRule {
             return Offer::Yes;
         }
         match (&self.selector, labels) {
-            (Some(_), None) => Offer::DependsOnLabels,
+            (Some(selector), None) if !selector.selects_all() => Offer::DependsOnLabels,
+            (Some(_), None) => Offer::Yes,
             (Some(selector), Some(labels)) if selector.matches(labels) => Offer::Yes,
             (Some(_) | None, _) => Offer::No,
         }
     }
+}
+
+/// The `CustomResourceDefinition`'s rule on requirements, in its words.
+fn check(requirement: &SelectorRequirement) -> Result<(), CredentialError> {
+    let takes_values = matches!(requirement.operator, SelectorOperator::In | SelectorOperator::NotIn);
+    if takes_values == requirement.values.is_empty() {
+        let reason = "In and NotIn need values, Exists and DoesNotExist have none";
+        return Err(CredentialError::Selector(reason.to_owned()));
+    }
+    Ok(())
 }
 
 /// Compiles globs, which match whole names.
@@ -67,6 +83,14 @@ fn globs(field: &'static str, patterns: &[String]) -> Result<GlobSet, Credential
     };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
+        // What the schema allows; a glob in general knows more.
+        let is_known = |character: char| {
+            character.is_ascii_lowercase() || character.is_ascii_digit() || "-*?".contains(character)
+        };
+        if pattern.is_empty() || !pattern.chars().all(is_known) {
+            let reason = "a namespace's name has lower-case letters, digits and -, a glob also * and ?";
+            return Err(CredentialError::Glob { field, pattern: pattern.clone(), reason: reason.to_owned() });
+        }
         set.add(
             GlobBuilder::new(pattern)
                 .literal_separator(true)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn credential(spec: &Value) -> Result<Credential, CredentialError> {
+pub(super) fn credential(spec: &Value) -> Result<Credential, CredentialError> {
     let mut object = json!({
         "apiVersion": "regcred.dev/v1alpha1",
         "kind": "RegistryCredential",
@@ -57,6 +57,8 @@ fn labels_are_asked_for_only_where_they_decide() {
         credential(&json!({"namespaces": ["x"], "namespaceSelector": {"matchLabels": {"a": "b"}}})).unwrap();
     assert_eq!(by_label.namespaces.offer("y", None), Offer::DependsOnLabels);
     assert_eq!(by_label.namespaces.offer("x", None), Offer::Yes);
+    let all = credential(&json!({"namespaceSelector": {}})).unwrap();
+    assert_eq!(all.namespaces.offer("y", None), Offer::Yes);
 }
 
 #[test]

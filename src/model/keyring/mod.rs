@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use location::Location;
 use pattern::Pattern;
 
-pub use pattern::{ImagePattern, Target};
+pub use pattern::{ImagePattern, ImagePatternError, Target};
 
 /// The key under which Docker Hub's credentials are looked for when no key matches.
 const DEFAULT_REGISTRY_KEY: &[u8] = b"index.docker.io";

@@ -1,5 +1,7 @@
 //! Hosts, ports and paths held against an image's name.
 
+use thiserror::Error;
+
 use super::glob::Glob;
 use super::location::Location;
 
@@ -84,22 +86,78 @@ fn is_of_default_registry(image: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePattern(Pattern);
 
+/// Why a text is no image pattern. All but the last are refused by the `CustomResourceDefinition` too, in the same
+/// words, so that `regcred check` says what the API server would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ImagePatternError {
+    /// Nothing at all.
+    #[error("an image pattern is not empty: leave images out to mean every registry in the Secret")]
+    Empty,
+    /// `https://…`
+    #[error("an image pattern has no scheme: write ghcr.io/org instead of https://ghcr.io/org")]
+    Scheme,
+    /// An upper-case letter.
+    #[error("an image pattern has no upper-case letter: no image name has one, so it would never match")]
+    UpperCase,
+    /// A blank.
+    #[error("an image pattern has no blank: no image name has one, so it would never match")]
+    Blank,
+    /// A `*` in the path.
+    #[error(
+        "in the path of an image pattern, * may stand only as a trailing /*: paths match by whole segments"
+    )]
+    StarInPath,
+    /// A tag or a digest.
+    #[error("an image pattern has no tag and no digest: it is for all versions of an image")]
+    Version,
+    /// A host or a port that no URL can have.
+    #[error("an image pattern is a host with an optional port and path, such as registry.example:5000/team")]
+    Malformed,
+}
+
 impl ImagePattern {
-    /// Reads a pattern; `None` when its host or port is malformed.
+    /// Reads a pattern.
     ///
     /// A trailing slash or `/*` means the same as none, and Docker Hub's older name the same as `docker.io`.
-    pub fn new(text: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When the text cannot match as its author would expect, or not at all.
+    pub fn parse(text: &str) -> Result<Self, ImagePatternError> {
+        check(text)?;
         let text = text.strip_suffix("/*").unwrap_or(text);
         let text = text.strip_suffix('/').unwrap_or(text);
         let text = match text.strip_prefix("index.docker.io") {
             Some(path) if path.is_empty() || path.starts_with('/') => format!("docker.io{path}"),
             _ => text.to_owned(),
         };
-        Pattern::new(text.as_bytes()).map(Self)
+        Pattern::new(text.as_bytes()).map(Self).ok_or(ImagePatternError::Malformed)
     }
 
     /// Whether an image is one of those.
     pub fn matches(&self, target: &Target) -> bool {
         self.0.matches_by_segments(target)
+    }
+}
+
+/// The rules of the `CustomResourceDefinition` (`api/registry_credential.rs`), in its order.
+fn check(text: &str) -> Result<(), ImagePatternError> {
+    // What the rules' regular expressions call a blank.
+    let is_blank = |character: char| matches!(character, '\t' | '\n' | '\x0c' | '\r' | ' ');
+    let path = text.split_once('/').map_or("", |(_, path)| path);
+    let stars = path.strip_suffix('*').filter(|rest| rest.is_empty() || rest.ends_with('/')).unwrap_or(path);
+    if text.is_empty() {
+        Err(ImagePatternError::Empty)
+    } else if text.contains("://") {
+        Err(ImagePatternError::Scheme)
+    } else if text.contains(|character: char| character.is_ascii_uppercase()) {
+        Err(ImagePatternError::UpperCase)
+    } else if text.contains(is_blank) {
+        Err(ImagePatternError::Blank)
+    } else if stars.contains('*') {
+        Err(ImagePatternError::StarInPath)
+    } else if text.contains('@') || path.contains(':') {
+        Err(ImagePatternError::Version)
+    } else {
+        Ok(())
     }
 }

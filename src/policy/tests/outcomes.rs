@@ -121,17 +121,48 @@ fn a_copy_of_the_last_good_bytes_serves_while_its_source_is_undecodable() {
     assert!(decision.warnings.texts().is_empty());
 }
 
-#[test]
-fn a_dry_run_says_what_would_be_created_and_asks_for_nothing() {
+/// On a dry run nothing is written: what is there is only looked at.
+#[rstest]
+#[case::nothing_there(CopyAnswer::Absent, true, Some("dry run: regcred would create"), 1)]
+#[case::ours(CopyAnswer::Present, true, None, 0)]
+#[case::foreign(blocked(Obstacle::Foreign), false, Some("is not regcred's"), 0)]
+#[case::no_answer(blocked(Obstacle::Passing("no answer".into())), true, Some("no answer"), 0)]
+fn a_dry_run_says_what_would_happen(
+    #[case] answer: CopyAnswer,
+    #[case] is_added: bool,
+    #[case] warning: Option<&str>,
+    #[case] effects: usize,
+) {
     let cluster = Cluster::new().offering("ghcr", &json!({"namespaces": ["*"]}), &["ghcr.io"]);
     let mut review = creation("team-a", &pod(&["ghcr.io/a"]));
     review["request"]["dryRun"] = json!(true);
-    let Step::Decided(decision) = cluster.step(&review, &Answers::default()) else {
-        panic!("a dry run writes nothing");
+    assert!(matches!(
+        cluster.step(&review, &Answers::default()),
+        Step::Needs(needs) if matches!(needs[..], [Need::Copy { is_dry_run: true, .. }])
+    ));
+    let decision = cluster.decide_with(&review, &answer);
+    assert_eq!((!added(&decision).is_empty(), decision.effects.len()), (is_added, effects));
+    assert!(decision.awaited.is_empty(), "a dry run leaves nothing to do");
+    assert!(
+        warning.is_none_or(|warning| decision.warnings.texts()[0].contains(warning)),
+        "{:?}",
+        decision.warnings
+    );
+}
+
+#[test]
+fn of_two_credentials_that_want_the_same_copy_each_has_its_own_answer() {
+    let cluster = Cluster::new()
+        .offering("alpha", &json!({"namespaces": ["*"], "copyName": "pull"}), &["ghcr.io"])
+        .offering("beta", &json!({"namespaces": ["*"], "copyName": "pull"}), &["ghcr.io"]);
+    let answers = Answers {
+        copies: [("alpha".into(), CopyAnswer::Created), ("beta".into(), blocked(Obstacle::Foreign))].into(),
+        ..Answers::default()
     };
-    assert_eq!(added(&decision), ["regcred-ghcr"]);
-    assert_eq!(decision.effects[0].creates, ObjectKey::new("team-a", "regcred-ghcr"));
-    assert!(decision.warnings.texts()[0].contains("dry run"), "{:?}", decision.warnings);
+    let Step::Decided(decision) = cluster.step(&creation("team-a", &pod(&["ghcr.io/a"])), &answers) else {
+        panic!("both are answered");
+    };
+    assert_eq!(added(&decision), ["pull"]);
 }
 
 #[test]

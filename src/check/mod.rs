@@ -1,0 +1,229 @@
+//! `regcred check`: judges files by the rules of the server, without a cluster.
+
+mod documents;
+mod judge;
+mod objects;
+mod problem;
+mod read;
+mod report;
+mod request;
+mod state;
+mod value;
+
+use std::collections::BTreeSet;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use thiserror::Error;
+
+use objects::{Content, Object, each};
+use problem::{Problem, Reason};
+use report::{Format, Report};
+use request::{OldObjects, Requests};
+use state::State;
+
+/// How many namespaces a note names.
+const NAMESPACES_IN_A_NOTE: usize = 10;
+
+const EXPLANATION: &str = "\
+Each object is judged by itself, as if it were sent to a cluster that holds the objects of --state: of these, \
+RegistryCredentials, Secrets, Namespaces and ServiceAccounts count. Objects given by -f are not part of the cluster; give \
+a file to both to have it so. A namespace that --state does not hold is taken to be there without labels of its own, and a \
+note on standard error says so. Nothing is written anywhere, and no value of a Secret is ever printed.
+
+A recorded AdmissionReview is judged as the request that it is, whatever --operation says. Objects of kinds that no rule \
+looks at are allowed; so is a Deployment, for the rules look at its pods.
+
+With -o json each line has source (file:line), kind, namespace, name (with * for a name that the API server is to \
+generate), operation, allowed, message, warnings, patch (RFC 6902, or null) and effects (what would be written).
+
+Exit codes: 0 everything is allowed; 1 something is denied; 2 an input could not be read (the reason is on standard error, \
+and the rest is judged), or the command line is wrong.
+
+Examples:
+  regcred check -f manifests/ --state cluster/
+  kustomize build overlays/production | regcred check -f - --state cluster/ -o json
+  regcred check -f new/ --operation update --old current/ --state cluster/";
+
+/// The arguments of `regcred check`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXPLANATION, after_help = "--help says how objects are judged, and the exit codes.")]
+pub struct Arguments {
+    /// What to judge: a file, a folder (its .yaml, .yml and .json files, and those below) or - for standard input;
+    /// can be repeated
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    filenames: Vec<PathBuf>,
+
+    /// Files or folders that stand for the cluster; can be repeated
+    #[arg(long, value_name = "PATH")]
+    state: Vec<PathBuf>,
+
+    /// What is done with the objects
+    #[arg(long, value_enum, value_name = "OPERATION", default_value = "create")]
+    operation: Operation,
+
+    /// Files or folders with the objects as they are before an update; can be repeated
+    #[arg(long, value_name = "PATH")]
+    old: Vec<PathBuf>,
+
+    /// The namespace of pods, Secrets and ServiceAccounts that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    namespace: String,
+
+    /// How the decisions are written
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// What is done with an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Operation {
+    /// They are created
+    Create,
+    /// They replace those of --old
+    Update,
+    /// They are deleted
+    Delete,
+}
+
+impl Operation {
+    /// The word in a review.
+    fn in_review(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A command line that means nothing.
+#[derive(Debug, Error)]
+enum UsageError {
+    #[error(
+        "nothing to judge: name files, folders or - by -f, as in: regcred check -f manifests/ --state cluster/ (--help \
+         says more)"
+    )]
+    NothingGiven,
+    #[error(
+        "an update needs the objects as they are now: name them by --old, or leave out --operation update"
+    )]
+    NoOld,
+    #[error("--old is for an update: add --operation update, or leave out --old")]
+    OldWithoutUpdate,
+    #[error("standard input can be read once: give - to only one of -f, --state and --old")]
+    StandardInputTwice,
+}
+
+impl Arguments {
+    fn validate(&self) -> Result<(), UsageError> {
+        let inputs = || self.filenames.iter().chain(&self.state).chain(&self.old);
+        if self.filenames.is_empty() {
+            Err(UsageError::NothingGiven)
+        } else if inputs().filter(|path| *path == Path::new(read::STANDARD_INPUT)).count() > 1 {
+            Err(UsageError::StandardInputTwice)
+        } else if self.operation == Operation::Update && self.old.is_empty() {
+            Err(UsageError::NoOld)
+        } else if self.operation != Operation::Update && !self.old.is_empty() {
+            Err(UsageError::OldWithoutUpdate)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Judges what the arguments name: 0 all allowed, 1 something denied, 2 something could not be read.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    if let Err(error) = arguments.validate() {
+        say(&error.to_string());
+        return ExitCode::from(2);
+    }
+    // A reader that has gone, as in `| head`, wants no more.
+    judge_all(arguments).unwrap_or(ExitCode::from(2))
+}
+
+fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
+    let mut has_problem = false;
+    let mut complain = |problem: Problem| {
+        has_problem = true;
+        say(&problem.to_string());
+    };
+    let mut state = State::read(&arguments.state, &arguments.namespace, &mut complain);
+    let requests = Requests {
+        operation: arguments.operation,
+        namespace: arguments.namespace.clone(),
+        old: old_objects(arguments, &mut complain),
+    };
+    let mut report = Report::new(arguments.output, BufWriter::new(io::stdout().lock()));
+    let mut asked_for_credentials = false;
+    let mut written = Ok(());
+    let now = Instant::now();
+    each(&arguments.filenames, |object| {
+        if written.is_err() {
+            return;
+        }
+        let judged = object.and_then(|Object { place, content }| {
+            let review = match content {
+                Content::Review(review) => Ok(review),
+                Content::Object(object) => requests.review(object),
+            };
+            let judgement =
+                review.and_then(|review| judge::judge(&review, &mut state, now).ok_or(Reason::NotAReview));
+            match judgement {
+                Ok(judgement) => Ok((place, judgement)),
+                Err(reason) => Err(Problem { place, reason }),
+            }
+        });
+        match judged {
+            Ok((place, judgement)) => {
+                asked_for_credentials |= judgement.asked_for_credentials;
+                written = report.add(&place, &judgement);
+            }
+            Err(problem) => complain(problem),
+        }
+    });
+    written?;
+    let is_denied = report.end()?;
+    if asked_for_credentials && state.known.credentials.is_empty() {
+        say("note: --state holds no RegistryCredential, so no pod gets a pull Secret");
+    }
+    note_absent(&state.absent_namespaces);
+    Ok(ExitCode::from(if has_problem { 2 } else { u8::from(is_denied) }))
+}
+
+fn old_objects(arguments: &Arguments, mut complain: impl FnMut(Problem)) -> OldObjects {
+    let mut old = OldObjects::new();
+    each(&arguments.old, |object| match object {
+        Ok(Object { content: Content::Object(object), .. }) => {
+            old.insert(object.identity(&arguments.namespace), object);
+        }
+        // A recorded review has its old object within.
+        Ok(Object { content: Content::Review(_), .. }) => {}
+        Err(problem) => complain(problem),
+    });
+    old
+}
+
+/// Labels can decide who is offered a credential, and who has opted out.
+fn note_absent(namespaces: &BTreeSet<Arc<str>>) {
+    let mut names: Vec<&str> = namespaces.iter().map(|name| &**name).take(NAMESPACES_IN_A_NOTE).collect();
+    if names.is_empty() {
+        return;
+    }
+    if namespaces.len() > NAMESPACES_IN_A_NOTE {
+        names.push("and others");
+    }
+    say(&format!(
+        "note: not in --state, so taken to be there without labels: namespace {}",
+        names.join(", ")
+    ));
+}
+
+/// Says something on standard error; nothing can be done if nobody listens.
+fn say(sentence: &str) {
+    let _ = writeln!(io::stderr(), "regcred: {}", report::visible(sentence));
+}

@@ -1,0 +1,10 @@
+//! `regcred check`, as a user runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod command;
+mod inputs;
+mod objects;
+mod properties;
+mod samples;
+mod state;
+mod usage;

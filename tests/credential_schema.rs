@@ -1,0 +1,72 @@
+//! A real API server refuses a `RegistryCredential` just when the compiler does, which `regcred check` relies on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod harness;
+
+use harness::{ControlPlane, User, credentials};
+use kube::api::{ApiResource, DynamicObject, PostParams};
+use kube::{Api, CustomResourceExt};
+use regcred::api::RegistryCredential;
+use regcred::model::credential::Credential;
+use serde_json::{Value, json};
+
+const CREDENTIALS: &str = "crd/registrycredentials.regcred.dev";
+
+/// Specs, and what both say of them; nothing where both accept. That the words are the same holds for the rules in CEL
+/// alone: what the schema's own keywords refuse is told in the API server's words.
+fn table() -> Vec<(Value, Option<&'static str>)> {
+    let images = |pattern: &str| json!({"namespaces": ["*"], "images": ["ghcr.io", pattern]});
+    let requires = |operator: &str, values: &[&str]| json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}});
+    vec![
+        (images("ghcr.io/org"), None),
+        (images("ghcr.io/org/*"), None),
+        (images("ghcr.io/*"), None),
+        (images("*.azurecr.io:5000/a/b/"), None),
+        (images("https://ghcr.io"), Some("has no scheme")),
+        (images("ghcr.io/Org"), Some("has no upper-case letter")),
+        (images("ghcr.io/a b"), Some("has no blank")),
+        (images("ghcr.io/org*"), Some("* may stand only as a trailing /*")),
+        (images("ghcr.io/*/app"), Some("* may stand only as a trailing /*")),
+        (images("ghcr.io/org/**"), Some("* may stand only as a trailing /*")),
+        (images("ghcr.io/app:1"), Some("no tag and no digest")),
+        (images("ghcr.io/app@sha256:0"), Some("no tag and no digest")),
+        (images(""), Some("")),
+        (json!({}), Some("name")),
+        (json!({"namespaces": []}), Some("name")),
+        (json!({"namespaces": ["team-{a,b}"]}), Some("")),
+        (json!({"namespaces": ["Team"]}), Some("")),
+        (json!({"namespaces": ["*"], "excludeNamespaces": ["a b"]}), Some("")),
+        (json!({"namespaces": ["*"], "copyName": "a.b-c"}), None),
+        (json!({"namespaces": ["*"], "copyName": "A_b"}), Some("")),
+        (requires("Exists", &[]), None),
+        (requires("In", &["b"]), None),
+        (requires("In", &[]), Some("In and NotIn need values")),
+        (requires("Exists", &["b"]), Some("Exists and DoesNotExist have none")),
+    ]
+}
+
+#[tokio::test]
+async fn the_api_server_refuses_just_what_the_compiler_refuses() {
+    let control_plane = ControlPlane::shared().await;
+    control_plane.apply(&serde_json::to_string(&RegistryCredential::crd()).unwrap()).await;
+    control_plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", CREDENTIALS]).await;
+    let api: Api<DynamicObject> = Api::all_with(
+        control_plane.client(User::Admin).await,
+        &ApiResource::erase::<RegistryCredential>(&()),
+    );
+    let dry_run = PostParams { dry_run: true, field_manager: None };
+    for (spec, says) in table() {
+        let object = credentials::registry_credential("any", ("sources", "ghcr"), spec);
+        let online = api.create(&dry_run, &serde_json::from_value(object.clone()).unwrap()).await;
+        let offline = Credential::parse(&serde_json::from_value(object.clone()).unwrap());
+        assert_eq!(
+            (online.is_err(), offline.is_err()),
+            (says.is_some(), says.is_some()),
+            "{object}: {online:?}"
+        );
+        if let (Err(online), Err(offline), Some(says)) = (online, offline, says) {
+            let (online, offline) = (online.to_string(), offline.to_string());
+            assert!(online.contains(says) && offline.contains(says), "{object}:\n{online}\n{offline}");
+        }
+    }
+}
