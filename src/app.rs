@@ -99,7 +99,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
-    let watches = watch::run(client.clone(), Arc::clone(&index), readiness.clone());
+    let watches = watch::run(client.clone(), Arc::clone(&index), pending.clone(), readiness.clone());
     let stop = CancellationToken::new();
     let _stop_when_done = stop.clone().drop_guard();
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics, stop);

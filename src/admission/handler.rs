@@ -1,7 +1,7 @@
 //! Answers reviews.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -10,16 +10,13 @@ use kube::Client;
 use tracing::{Instrument, debug, info, info_span};
 
 use super::needs::Needs;
-use crate::cluster::Index;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
+use crate::cluster::{Index, Snapshot};
 use crate::policy::{Answers, Decision, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 use crate::server::{Deadline, Readiness};
 use crate::telemetry::admission_metrics::AdmissionMetrics;
-
-/// How long a copy whose source is missing waits before it is looked at for the first time.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// Answers reviews for all rules. Clones share everything.
 #[derive(Clone)]
@@ -83,20 +80,32 @@ impl Reviewer {
         }
         let mut answers = Answers::default();
         loop {
-            match rule.decide(request, &self.index.snapshot(), &answers, Instant::now()) {
+            let known = self.index.snapshot();
+            match rule.decide(request, &known, &answers, Instant::now()) {
                 Step::Decided(decision) => {
-                    for (credential, place) in &decision.awaited {
-                        if !self.pending.contains(place) {
-                            self.pending.add(
-                                Arc::clone(credential),
-                                place.clone(),
-                                Instant::now() + FIRST_LOOK,
-                            );
-                        }
-                    }
+                    self.follow_up(&decision, &known);
                     return decision;
                 }
                 Step::Needs(needs) => self.needs.carry_out(needs, &mut answers, deadline).await,
+            }
+        }
+    }
+
+    /// Sees to it that copies come which the pod waits for, and come back which it counts on and which turn out to be
+    /// gone: the watches may be late.
+    fn follow_up(&self, decision: &Decision, known: &Snapshot) {
+        for (credential, place) in &decision.awaited {
+            self.pending.look_soon(Arc::clone(credential), place.clone());
+        }
+        for (credential, place) in &decision.relied_on {
+            // A copy that was found by asking the API server is not in what was known, and not outdated.
+            let Some(copy) = known.copies.get(place) else {
+                continue;
+            };
+            copy.reliance.note(Instant::now());
+            // Its end may have been seen before the note was there to be seen.
+            if !self.index.snapshot().has_copy(place, credential) {
+                self.pending.look_soon(Arc::clone(credential), place.clone());
             }
         }
     }

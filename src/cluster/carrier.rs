@@ -141,9 +141,15 @@ impl Inner {
         };
         if let CopyAnswer::Blocked(obstacle) = &answer {
             tracing::warn!(copy = %place, ?obstacle, "a copy could not be created");
-            let retry_at = self.index.set_back(place, obstacle.clone(), Instant::now());
-            if matches!(obstacle, Obstacle::Passing(_)) {
-                self.pending.add(credential, place.clone(), retry_at);
+            if matches!(obstacle, Obstacle::NamespaceGone) {
+                // Not held against the namespace that may come back under its name. Nobody writes in vain for that
+                // reason: the API server itself refuses pods in a namespace that it knows to be ending.
+                self.index.forget_setback(place);
+            } else {
+                let retry_at = self.index.set_back(place, obstacle.clone(), Instant::now());
+                if matches!(obstacle, Obstacle::Passing(_)) {
+                    self.pending.add(credential, place.clone(), retry_at);
+                }
             }
         }
         self.metrics.write(&answer);

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
+use super::reliance::Missed;
 use super::snapshot::{Copy, Namespace, Obstacle, Setback, Snapshot};
 use crate::api::RegistryCredential;
 use crate::model::ObjectKey;
@@ -51,11 +52,12 @@ impl Index {
         self.published.load_full()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+    fn change<T>(&self, change: impl FnOnce(&mut Snapshot) -> T) -> T {
         let _writing: MutexGuard<'_, ()> = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Snapshot::clone(&self.published.load());
-        change(&mut next);
+        let result = change(&mut next);
         self.published.store(Arc::new(next));
+        result
     }
 
     /// A credential was created or changed. An object that cannot be compiled counts as absent.
@@ -155,16 +157,19 @@ impl Index {
         });
     }
 
-    /// A namespace is gone, and everything in it.
-    pub fn delete_namespace(&self, name: &str) {
-        self.change(|snapshot| {
-            snapshot.namespaces.remove(name);
-        });
+    /// A namespace is gone, and everything in it. Returns the copies that pods rely on: another namespace may be
+    /// there under its name.
+    pub fn delete_namespace(&self, name: &str) -> Vec<Missed> {
+        self.change(|snapshot| remove_namespace(snapshot, name))
     }
 
-    /// Namespaces that were not in a complete list are gone.
-    pub fn retain_namespaces(&self, listed: &HashSet<String>) {
-        self.change(|snapshot| snapshot.namespaces.retain(|name, _| listed.contains(&**name)));
+    /// Namespaces that were not in a complete list are gone. Returns the copies that pods rely on.
+    pub fn retain_namespaces(&self, listed: &HashSet<String>) -> Vec<Missed> {
+        self.change(|snapshot| {
+            let gone: Vec<Arc<str>> =
+                snapshot.namespaces.keys().filter(|name| !listed.contains(&***name)).cloned().collect();
+            gone.iter().flat_map(|name| remove_namespace(snapshot, name)).collect()
+        })
     }
 
     /// A ServiceAccount was created or changed. Only those that limit their pods are kept.
@@ -211,6 +216,8 @@ impl Index {
         self.change(|snapshot| match origin {
             Some(origin) => {
                 snapshot.setbacks.remove(&key);
+                let reliance =
+                    snapshot.copies.get(&key).map(|copy| copy.reliance.clone()).unwrap_or_default();
                 snapshot.copies.insert(
                     key,
                     Copy {
@@ -223,6 +230,7 @@ impl Index {
                             .into(),
                         credential_uid: origin.credential_uid.into(),
                         digest,
+                        reliance,
                     },
                 );
             }
@@ -232,21 +240,22 @@ impl Index {
         });
     }
 
-    /// A copy is gone. A late event about a former copy leaves the present one alone.
-    pub fn delete_copy(&self, metadata: &ObjectMeta) {
-        let Some(key) = key_of(metadata) else {
-            return;
-        };
+    /// A copy is gone. A late event about a former copy leaves the present one alone. Returns it if pods rely on it.
+    pub fn delete_copy(&self, metadata: &ObjectMeta) -> Option<Missed> {
+        let key = key_of(metadata)?;
         self.change(|snapshot| {
-            if snapshot.copies.get(&key).is_some_and(|copy| Some(&*copy.uid) == metadata.uid.as_deref()) {
-                snapshot.copies.remove(&key);
-            }
-        });
+            let known = snapshot.copies.get(&key)?;
+            if Some(&*known.uid) == metadata.uid.as_deref() { remove_copy(snapshot, key) } else { None }
+        })
     }
 
-    /// Copies that were not in a complete list are gone.
-    pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) {
-        self.change(|snapshot| snapshot.copies.retain(|key, _| listed.contains(key)));
+    /// Copies that were not in a complete list are gone. Returns those that pods rely on.
+    pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Missed> {
+        self.change(|snapshot| {
+            let gone: Vec<ObjectKey> =
+                snapshot.copies.keys().filter(|key| !listed.contains(key)).cloned().collect();
+            gone.into_iter().filter_map(|key| remove_copy(snapshot, key)).collect()
+        })
     }
 
     /// A write did not succeed: it is remembered, and tried again after a pause that doubles each time.
@@ -282,6 +291,25 @@ fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential
     if !snapshot.credentials.values().any(|credential| credential.source == former.source) {
         snapshot.sources.remove(&former.source);
     }
+}
+
+/// Forgets a namespace, and what was known of the copies in it.
+fn remove_namespace(snapshot: &mut Snapshot, name: &str) -> Vec<Missed> {
+    snapshot.namespaces.remove(name);
+    let places: Vec<ObjectKey> =
+        snapshot.credentials.values().map(|credential| credential.copy_in(name)).collect();
+    for place in &places {
+        snapshot.setbacks.remove(place);
+    }
+    places.into_iter().filter_map(|place| remove_copy(snapshot, place)).collect()
+}
+
+/// Forgets a copy; returns it if pods rely on it.
+fn remove_copy(snapshot: &mut Snapshot, place: ObjectKey) -> Option<Missed> {
+    let copy = snapshot.copies.remove(&place)?;
+    let mut credentials = snapshot.credentials.values();
+    let credential = credentials.find(|credential| credential.uid == copy.credential_uid)?;
+    copy.reliance.is_recent(Instant::now()).then(|| (Arc::clone(credential), place))
 }
 
 /// What decides about a namespace.

@@ -7,6 +7,7 @@ pub mod carrier;
 pub mod index;
 pub mod pending;
 pub mod reads;
+pub mod reliance;
 pub mod snapshot;
 mod sources;
 pub mod watch;

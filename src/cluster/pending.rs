@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -11,6 +11,9 @@ use crate::model::credential::Credential;
 
 /// How many copies may wait. Far more than a cluster has in trouble at once; beyond it the next pod asks again.
 const MOST_PENDING: usize = 20_000;
+/// How long a copy that is missing waits before it is looked at for the first time: its source, or what the watches
+/// tell, may be there by then.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// The copies that wait, and when each is due. Clones share them.
 #[derive(Clone, Default)]
@@ -34,9 +37,11 @@ impl Pending {
         }
     }
 
-    /// Whether a copy waits already.
-    pub fn contains(&self, place: &ObjectKey) -> bool {
-        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).contains_key(place)
+    /// A copy is looked at soon, unless it waits already.
+    pub fn look_soon(&self, credential: Arc<Credential>, place: ObjectKey) {
+        if !self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&place) {
+            self.add(credential, place, Instant::now() + FIRST_LOOK);
+        }
     }
 
     /// How many wait.

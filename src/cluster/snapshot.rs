@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::reliance::Reliance;
 use crate::model::ObjectKey;
 use crate::model::credential::Credential;
 use crate::model::pod::OPT_OUT_VALUE;
@@ -51,7 +52,7 @@ impl Namespace {
 }
 
 /// A copy of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Copy {
     /// Its uid.
     pub uid: Arc<str>,
@@ -61,6 +62,8 @@ pub struct Copy {
     pub credential_uid: Arc<str>,
     /// A digest of its content with a key of this process; the content itself is not kept.
     pub digest: u64,
+    /// When a pod last relied on it.
+    pub reliance: Reliance,
 }
 
 /// Why a copy is not there, and when it may be tried again.

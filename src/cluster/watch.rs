@@ -14,6 +14,8 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::index::{Index, key_of};
+use super::pending::Pending;
+use super::reliance::Missed;
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
 use crate::model::ObjectKey;
@@ -89,13 +91,13 @@ fn describe(error: &watcher::Error) -> String {
 }
 
 /// Runs all watches; returns only when one of them ends, which is a defect.
-pub async fn run(client: Client, index: Arc<Index>, readiness: Readiness) {
+pub async fn run(client: Client, index: Arc<Index>, pending: Pending, readiness: Readiness) {
     let copies = watcher::Config::default()
         .labels(&format!("{COPY_LABEL}={COPY_LABEL_VALUE}"))
         .page_size(SECRETS_PER_PAGE);
     let sources = SourceWatches::new(client.clone(), Arc::clone(&index), readiness.part("source-secrets"));
     let credentials = Credentials { index: Arc::clone(&index), sources };
-    let namespaces = Namespaces(Arc::clone(&index));
+    let namespaces = Namespaces { index: Arc::clone(&index), pending: pending.clone() };
     let accounts = ServiceAccounts(Arc::clone(&index));
     let all = watcher::Config::default;
     let part = |name| {
@@ -106,7 +108,7 @@ pub async fn run(client: Client, index: Arc<Index>, readiness: Readiness) {
         () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, part("registrycredentials")) => {}
         () = follow("namespaces", Api::all(client.clone()), all(), namespaces, part("namespaces")) => {}
         () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, part("serviceaccounts")) => {}
-        () = follow("copies", Api::all(client.clone()), copies, Copies(index), part("copies")) => {}
+        () = follow("copies", Api::all(client.clone()), copies, Copies { index, pending }, part("copies")) => {}
     }
 }
 
@@ -140,7 +142,17 @@ impl Sink<RegistryCredential> for Credentials {
     }
 }
 
-struct Namespaces(Arc<Index>);
+/// A copy that is gone although pods rely on it is created again.
+fn create_again(pending: &Pending, missed: impl IntoIterator<Item = Missed>) {
+    for (credential, place) in missed {
+        pending.look_soon(credential, place);
+    }
+}
+
+struct Namespaces {
+    index: Arc<Index>,
+    pending: Pending,
+}
 
 impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
     type Key = String;
@@ -150,15 +162,15 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
     }
 
     fn apply(&mut self, object: &PartialObjectMeta<Namespace>) {
-        self.0.apply_namespace(&object.metadata);
+        self.index.apply_namespace(&object.metadata);
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
-        self.0.delete_namespace(&object.name_any());
+        create_again(&self.pending, self.index.delete_namespace(&object.name_any()));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
-        self.0.retain_namespaces(listed);
+        create_again(&self.pending, self.index.retain_namespaces(listed));
     }
 }
 
@@ -184,7 +196,10 @@ impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
     }
 }
 
-struct Copies(Arc<Index>);
+struct Copies {
+    index: Arc<Index>,
+    pending: Pending,
+}
 
 impl Sink<Secret> for Copies {
     type Key = ObjectKey;
@@ -194,14 +209,14 @@ impl Sink<Secret> for Copies {
     }
 
     fn apply(&mut self, object: &Secret) {
-        self.0.apply_copy(object);
+        self.index.apply_copy(object);
     }
 
     fn delete(&mut self, object: &Secret) {
-        self.0.delete_copy(&object.metadata);
+        create_again(&self.pending, self.index.delete_copy(&object.metadata));
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
-        self.0.retain_copies(listed);
+        create_again(&self.pending, self.index.retain_copies(listed));
     }
 }

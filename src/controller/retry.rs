@@ -69,11 +69,12 @@ fn what_next(known: &Snapshot, credential: &Credential, place: &ObjectKey) -> Ne
     else {
         return Next::Forget;
     };
-    // A namespace that the watch does not show may be too new for it; if it has gone, the write will tell.
+    // A namespace that the watch does not show may be too new for it, and one that was last seen ending may have come
+    // back under its name; if it is gone, the write will tell.
+    let namespace = known.namespaces.get(&place.namespace);
     let is_wanted = current.copy_name == place.name
-        && known.namespaces.get(&place.namespace).is_none_or(|namespace| {
-            !namespace.terminating
-                && !namespace.opts_out()
+        && namespace.is_none_or(|namespace| {
+            !namespace.opts_out()
                 && current.namespaces.offer(&place.namespace, Some(&namespace.labels)) == Offer::Yes
         });
     if !is_wanted || known.has_copy(place, current) {
@@ -81,6 +82,7 @@ fn what_next(known: &Snapshot, credential: &Credential, place: &ObjectKey) -> Ne
     }
     match known.sources.get(&current.source).map(|source| &source.state) {
         Some(SourceState::Good(_)) => Next::Create(Arc::clone(current)),
+        _ if namespace.is_some_and(|namespace| namespace.terminating) => Next::Forget,
         _ => Next::Wait,
     }
 }

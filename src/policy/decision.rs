@@ -21,6 +21,8 @@ pub struct Decision {
     pub effects: Vec<Effect>,
     /// Copies that a pod now waits for and that are to be created later.
     pub awaited: Vec<(Arc<Credential>, ObjectKey)>,
+    /// Copies that are there as far as is known, and that the pod counts on.
+    pub relied_on: Vec<(Arc<Credential>, ObjectKey)>,
 }
 
 /// Allowed or denied.
@@ -104,6 +106,7 @@ impl Decision {
             patch: None,
             effects: Vec::new(),
             awaited: Vec::new(),
+            relied_on: Vec::new(),
         }
     }
 

@@ -148,7 +148,12 @@ impl<'a> Injection<'a> {
         let source = &credential.source;
         let effect = || Effect { creates: place.clone(), credential: credential.name.clone() };
         match self.standing(&place, candidate) {
-            Standing::Present => self.add(name),
+            Standing::Present => {
+                if !self.request.is_dry_run() {
+                    self.decision.relied_on.push((Arc::clone(credential), place.clone()));
+                }
+                self.add(name);
+            }
             Standing::Created => {
                 self.decision.effects.push(effect());
                 self.add(name);

@@ -78,7 +78,9 @@ pub(super) enum Place {
 
 impl Place {
     pub(super) fn of(namespace: &str, known: &Snapshot, answers: &Answers) -> Self {
-        match (known.namespaces.get(namespace), &answers.namespace) {
+        // What was last seen ending may be gone by now, and another one be there under its name: that is read.
+        let seen = known.namespaces.get(namespace).filter(|namespace| !namespace.terminating);
+        match (seen, &answers.namespace) {
             (Some(namespace), _) | (None, Some(NamespaceAnswer::Found(namespace))) => {
                 Self::Known(namespace.clone())
             }

@@ -38,6 +38,8 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug, Default)]
 pub struct Event {
     pub user: String,
+    /// Which of the user's credentials it was, where the API server can tell tokens apart.
+    pub credential: String,
     pub verb: String,
     pub group: String,
     pub resource: String,
@@ -63,6 +65,7 @@ impl Event {
         let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let parsed = Self {
             user: text("/user/username"),
+            credential: text("/user/extra/authentication.kubernetes.io~1credential-id/0"),
             verb: text("/verb"),
             group: text("/objectRef/apiGroup"),
             resource: text("/objectRef/resource"),

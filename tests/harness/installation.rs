@@ -136,6 +136,14 @@ impl Installation {
         assert!(status.success(), "{} ended with {status}: {}", replica.name(), replica.log());
     }
 
+    /// Ends one server without a word; the cluster takes a moment to notice.
+    pub async fn lose_replica(&self, replica: &Arc<Replica>) {
+        replica.kill();
+        tokio::time::sleep(ENDPOINT_LAG).await;
+        self.replicas.lock().expect("no holder panics").retain(|one| !Arc::ptr_eq(one, replica));
+        self.publish();
+    }
+
     /// Replaces every server by a new one, as the Deployment's rolling update does (one more at a time, never
     /// one less).
     pub async fn roll(&self) {

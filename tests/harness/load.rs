@@ -77,11 +77,14 @@ impl std::fmt::Display for Report {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             out,
-            "{} answered, {} failed, {:.0}/s over {} connections, p50 {:?}, p99 {:?}, max {:?}",
+            "{} answered, {} failed, {:.0}/s{}, p50 {:?}, p99 {:?}, max {:?}",
             self.answered,
             self.failures.len(),
             self.per_second(),
-            self.connections_made,
+            match self.connections_made {
+                0 => String::new(),
+                made => format!(" over {made} connections"),
+            },
             self.percentile(0.5),
             self.percentile(0.99),
             self.percentile(1.0),
@@ -113,15 +116,20 @@ impl Client {
         }
     }
 
-    /// One request, tried once. The whole answer, if it is a 200.
+    /// The target's own request, tried once. The whole answer, if it is a 200.
     pub(crate) async fn send(self: &Arc<Self>) -> Result<Bytes, String> {
+        self.post(self.target.body.clone()).await
+    }
+
+    /// A request with this body, tried once. The whole answer, if it is a 200.
+    pub(crate) async fn post(self: &Arc<Self>, body: Bytes) -> Result<Bytes, String> {
         let sent = async {
             let mut connection = match self.take() {
                 Some(connection) => connection,
                 None => self.connect().await?,
             };
             let answer = connection
-                .send_request(self.request())
+                .send_request(self.request(body))
                 .await
                 .map_err(|error| format!("no answer: {error:?}"))?;
             let (status, closes) = (answer.status(), announces_close(&answer));
@@ -150,14 +158,14 @@ impl Client {
         });
     }
 
-    fn request(&self) -> Request<Full<Bytes>> {
+    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
         Request::post(&self.target.path)
             .header(header::HOST, "regcred.regcred-system.svc:443")
             .header(header::USER_AGENT, "kube-apiserver-admission")
             .header(header::ACCEPT, "application/json, */*")
             .header(header::ACCEPT_ENCODING, "gzip")
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(self.target.body.clone()))
+            .body(Full::new(body))
             .expect("a request")
     }
 
@@ -197,7 +205,8 @@ impl Client {
         Ok(sender)
     }
 
-    fn made(&self) -> usize {
+    /// How many connections it has asked for.
+    pub(crate) fn made(&self) -> usize {
         self.made.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
@@ -208,14 +217,32 @@ fn announces_close(answer: &Response<Incoming>) -> bool {
 
 /// Open loop: so many requests a second until `enough` says so (it is told how many were begun).
 pub(crate) async fn at_rate(client: &Arc<Client>, per_second: u32, enough: impl Fn(usize) -> bool) -> Report {
+    let send = |_| {
+        let client = Arc::clone(client);
+        async move { client.send().await.map(drop) }
+    };
+    let mut report = paced(per_second, enough, send).await;
+    report.connections_made = client.made();
+    report
+}
+
+/// Open loop of anything; each is told its number.
+pub(crate) async fn paced<F>(
+    per_second: u32,
+    enough: impl Fn(usize) -> bool,
+    work: impl Fn(usize) -> F,
+) -> Report
+where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
     let (mut report, mut running) = (Report::default(), JoinSet::new());
     let begun = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
     let mut count = 0;
     while !enough(count) {
         let due = ticks.tick().await.into_std();
-        let client = Arc::clone(client);
-        running.spawn(async move { client.send().await.map(|_| due.elapsed()) });
+        let one = work(count);
+        running.spawn(async move { one.await.map(|()| due.elapsed()) });
         count += 1;
         while let Some(outcome) = running.try_join_next() {
             report.add(outcome.expect("a request's task"));
@@ -225,7 +252,6 @@ pub(crate) async fn at_rate(client: &Arc<Client>, per_second: u32, enough: impl 
         report.add(outcome.expect("a request's task"));
     }
     report.elapsed = begun.elapsed();
-    report.connections_made = client.made();
     report
 }
 

@@ -27,6 +27,8 @@ pub mod projected_secret;
 pub mod proxy;
 pub mod relay;
 pub mod replica;
+pub mod reviews;
+pub mod stage;
 pub mod users;
 pub mod watchdog;
 

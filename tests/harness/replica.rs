@@ -6,10 +6,12 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use http::StatusCode;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::audit::Event;
 use super::certificates::Leaf;
 use super::control_plane::ControlPlane;
 use super::installation::{NAMESPACE, SERVICE_ACCOUNT};
@@ -30,6 +32,8 @@ const ATTEMPTS: usize = 4;
 /// A running server.
 pub struct Replica {
     name: String,
+    /// What the audit log knows its token by.
+    credential: String,
     process: Mutex<Process>,
     webhook: SocketAddr,
     admin: SocketAddr,
@@ -50,6 +54,7 @@ impl Replica {
     ) -> Self {
         let request = ["create", "token", SERVICE_ACCOUNT, "--namespace", NAMESPACE];
         let token = control_plane.kubectl(&request).await.succeeded();
+        let credential = credential_of(token.trim());
         let proxy = Proxy::start(control_plane.access()).await;
         let folder = control_plane.folder().join(name);
         let tls = ProjectedSecret::mount(folder.join("tls"), leaf);
@@ -65,7 +70,16 @@ impl Replica {
             let mut process = Process::start(control_plane.watchdog(), name, &mut command);
             if Self::listens(&mut process, admin).await {
                 let (process, backend) = (Mutex::new(process), Backend::new(webhook));
-                return Self { name: name.to_owned(), process, webhook, admin, backend, proxy, tls };
+                return Self {
+                    name: name.to_owned(),
+                    credential,
+                    process,
+                    webhook,
+                    admin,
+                    backend,
+                    proxy,
+                    tls,
+                };
             }
             let problem = process.last_words();
             assert!(problem.to_lowercase().contains("address already in use"), "{name} ended: {problem}");
@@ -107,6 +121,11 @@ impl Replica {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it was this server that made a call.
+    pub fn made(&self, call: &Event) -> bool {
+        call.credential == self.credential
     }
 
     /// Where it takes reviews.
@@ -185,6 +204,14 @@ impl Replica {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// The credential id that the API server gives to calls with a token, from the token's own id.
+fn credential_of(token: &str) -> String {
+    let claims = token.split('.').nth(1).expect("a token has claims");
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("claims are base64");
+    let claims: Value = serde_json::from_slice(&claims).expect("claims are JSON");
+    format!("JTI={}", claims["jti"].as_str().expect("a token has an id"))
 }
 
 /// The program under test. Cargo names it for tests; an example finds it beside its own folder, where

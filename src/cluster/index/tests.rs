@@ -152,3 +152,49 @@ fn many_old_setbacks_are_forgotten() {
     index.set_back(&ObjectKey::new("team-a", "now"), Obstacle::Foreign, now);
     assert_eq!(index.snapshot().setbacks.len(), 1);
 }
+
+/// A credential, its copy in a namespace, and an obstacle to another one's there.
+fn index_with_copy() -> (Index, ObjectKey, Secret) {
+    let index = Index::new("regcred-system");
+    index.apply_credential(&credential("ghcr", "named")).unwrap();
+    index.apply_credential(&credential("quay", "named")).unwrap();
+    index.apply_namespace(&ObjectMeta { name: Some("team-a".into()), ..ObjectMeta::default() });
+    let place = ObjectKey::new("team-a", "regcred-ghcr");
+    let mut copy = copy_of(&source_secret("{}"), &index.snapshot().credentials["ghcr"], &place);
+    copy.metadata.uid = Some("1".into());
+    index.apply_copy(&copy);
+    index.set_back(&ObjectKey::new("team-a", "regcred-quay"), Obstacle::Foreign, Instant::now());
+    (index, place, copy)
+}
+
+fn rely_on(index: &Index, place: &ObjectKey) {
+    index.snapshot().copies[place].reliance.note(Instant::now());
+}
+
+fn places(missed: impl IntoIterator<Item = Missed>) -> Vec<String> {
+    missed.into_iter().map(|(credential, place)| format!("{} for {}", place, credential.name)).collect()
+}
+
+#[rstest]
+#[case::deleted(|index: &Index| places(index.delete_namespace("team-a")))]
+#[case::not_listed(|index: &Index| places(index.retain_namespaces(&HashSet::new())))]
+fn a_namespace_that_is_gone_takes_its_copies_and_obstacles_along(#[case] end: fn(&Index) -> Vec<String>) {
+    let (index, place, _) = index_with_copy();
+    rely_on(&index, &place);
+    assert_eq!(end(&index), ["team-a/regcred-ghcr for ghcr"]);
+    let known = index.snapshot();
+    assert!(known.namespaces.is_empty() && known.copies.is_empty() && known.setbacks.is_empty());
+}
+
+#[rstest]
+#[case::deleted(|index: &Index, copy: &Secret| places(index.delete_copy(&copy.metadata)))]
+#[case::not_listed(|index: &Index, _: &Secret| places(index.retain_copies(&HashSet::new())))]
+fn a_copy_that_is_gone_is_missed_only_if_pods_rely_on_it(#[case] end: fn(&Index, &Secret) -> Vec<String>) {
+    let (index, place, copy) = index_with_copy();
+    assert!(end(&index, &copy).is_empty(), "nobody was told of it");
+    index.apply_copy(&copy);
+    rely_on(&index, &place);
+    index.apply_copy(&copy);
+    assert_eq!(end(&index, &copy), ["team-a/regcred-ghcr for ghcr"], "an event in between changes nothing");
+    assert!(index.snapshot().copies.is_empty());
+}

@@ -95,6 +95,19 @@ fn a_namespace_is_read_only_where_it_could_matter() {
     assert!(!asks("other-new", "ghcr.io/a"));
 }
 
+#[test]
+fn a_namespace_that_was_last_seen_ending_is_read_for_it_may_have_come_back() {
+    let cluster = Cluster::new().offering("ghcr", &everywhere(), &["ghcr.io"]);
+    let ending = json!({"name": "team-a", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    cluster.0.apply_namespace(&serde_json::from_value(ending).unwrap());
+    let review = creation("team-a", &pod(&["ghcr.io/a"]));
+    assert!(matches!(
+        cluster.step(&review, &Answers::default()),
+        Step::Needs(needs) if matches!(needs[0], Need::Namespace(_))
+    ));
+    assert_eq!(added(&cluster.decide(&review)), ["regcred-ghcr"]);
+}
+
 #[rstest]
 #[case::absent(NamespaceAnswer::Absent)]
 #[case::terminating(NamespaceAnswer::Found(Arc::new(Namespace { terminating: true, ..Namespace::default() })))]
