@@ -1,6 +1,7 @@
 //! When a pod was last told that a copy is there.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use crate::model::ObjectKey;
@@ -10,24 +11,36 @@ use crate::model::credential::Credential;
 /// what a pod is told may be that old; twice that leaves room for a busy API server.
 const RELIED_FOR: Duration = Duration::from_mins(2);
 
+/// From where moments are counted, so that one fits an atomic number. A second before the first use, so that no
+/// moment that is noted counts as none.
+static EPOCH: LazyLock<Instant> = LazyLock::new(|| {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
+});
+
 /// A copy that has gone although pods rely on it, and the credential that it was for.
 pub type Missed = (Arc<Credential>, ObjectKey);
 
-/// The moment when a pod last relied on a copy. Clones share it, so a note made on one snapshot is seen by all.
+/// The moment when a pod last relied on a copy, in milliseconds since [`EPOCH`]; 0 for never. Clones share it, so a
+/// note made on one snapshot is seen by all; it takes no lock, because every decision about a warm pod makes one.
 #[derive(Debug, Clone, Default)]
-pub struct Reliance(Arc<Mutex<Option<Instant>>>);
+pub struct Reliance(Arc<AtomicU64>);
 
 impl Reliance {
     /// A pod is told at this moment that the copy is there.
     pub fn note(&self, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        self.0.fetch_max(milliseconds(now), Ordering::Relaxed);
     }
 
     /// Whether that was so shortly before a moment that what the pod was told may have been outdated.
     pub fn is_recent(&self, now: Instant) -> bool {
-        let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.is_some_and(|noted| now.saturating_duration_since(noted) < RELIED_FOR)
+        let noted = self.0.load(Ordering::Relaxed);
+        noted > 0 && u128::from(milliseconds(now).saturating_sub(noted)) < RELIED_FOR.as_millis()
     }
+}
+
+fn milliseconds(moment: Instant) -> u64 {
+    u64::try_from(moment.saturating_duration_since(*EPOCH).as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

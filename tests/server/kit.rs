@@ -9,7 +9,6 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use prometheus::{Registry, TextEncoder};
-use regcred::policy::Rule;
 use regcred::server::{
     Deadline, Ended, Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError,
     admin,
@@ -27,7 +26,6 @@ use tokio_rustls::client::TlsStream;
 
 pub(crate) use crate::harness::certificates::{Authority, Leaf};
 use crate::harness::projected_secret::ProjectedSecret;
-use crate::reviews;
 
 pub(crate) const NAME: &str = "regcred.regcred-system.svc";
 
@@ -89,6 +87,8 @@ pub(crate) struct Options {
     pub(crate) poll: Duration,
     pub(crate) drain_pause: Duration,
     pub(crate) drain_timeout: Duration,
+    /// Adds to the handlers that all have.
+    pub(crate) more_routes: fn(ReviewRoutes, &Readiness) -> ReviewRoutes,
 }
 
 impl Default for Options {
@@ -99,6 +99,7 @@ impl Default for Options {
             poll: Duration::from_mins(10),
             drain_pause: Duration::from_millis(300),
             drain_timeout: Duration::from_secs(10),
+            more_routes: |routes, _| routes,
         }
     }
 }
@@ -131,7 +132,8 @@ impl TestServer {
             drain_pause: options.drain_pause,
             drain_timeout: options.drain_timeout,
         };
-        let routes = handlers(&options.limits, metrics.clone(), &readiness);
+        let routes = handlers(&options.limits, metrics.clone());
+        let routes = (options.more_routes)(routes, &readiness).into_router();
         let server = Server::bind(&settings, options.limits, readiness.clone(), metrics).await?;
         let (webhook, admin, shutdown) = (server.webhook_address(), server.admin_address(), Shutdown::new());
         let admin_routes = admin::router(readiness.clone(), registry.clone());
@@ -162,12 +164,7 @@ impl TestServer {
     }
 }
 
-fn handlers(limits: &Limits, metrics: ServerMetrics, readiness: &Readiness) -> Router {
-    let reviewer = reviews::reviewer(readiness);
-    let review = move |body: Bytes, deadline: Deadline| {
-        let reviewer = reviewer.clone();
-        async move { reviewer.answer(Rule::Inject, body, deadline).await }
-    };
+fn handlers(limits: &Limits, metrics: ServerMetrics) -> ReviewRoutes {
     let length = |body: Bytes, _: Deadline| async move { body.len().to_string().into_response() };
     let deadline = |_: Bytes, deadline: Deadline| async move {
         deadline.remaining().as_millis().to_string().into_response()
@@ -187,8 +184,6 @@ fn handlers(limits: &Limits, metrics: ServerMetrics, readiness: &Readiness) -> R
         .route("/slow", slow)
         .route("/stuck", stuck)
         .route("/panics", panics)
-        .route("/mutate/pods", review)
-        .into_router()
 }
 
 /// Waits until something holds, which must not take long.

@@ -12,7 +12,8 @@ use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
 use regcred::model::copy::copy_of;
 use regcred::model::source::SourceState;
-use regcred::server::Readiness;
+use regcred::policy::Rule;
+use regcred::server::{Readiness, ReviewRoutes};
 use regcred::telemetry::admission_metrics::AdmissionMetrics;
 use regcred::telemetry::copy_metrics::CopyMetrics;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ use crate::kit::{Answer, Authority, Mounted, Options, TestServer, connect, excha
 const MIB: usize = 1024 * 1024;
 
 /// A reviewer that knows namespace `team-a`, a credential for ghcr.io, and its copy there: it needs no API server.
-pub(crate) fn reviewer(readiness: &Readiness) -> Reviewer {
+fn reviewer(readiness: &Readiness) -> Reviewer {
     let index = Index::new("regcred-system");
     index.apply_namespace(&serde_json::from_value(json!({"name": "team-a"})).unwrap());
     let credential = registry_credential("ghcr", ("sources", "ghcr"), json!({"namespaces": ["*"]}));
@@ -43,6 +44,15 @@ pub(crate) fn reviewer(readiness: &Readiness) -> Reviewer {
     Reviewer::new(client, index, carrier, pending, readiness.clone(), metrics)
 }
 
+/// The route of the mutating webhook.
+fn review_route(routes: ReviewRoutes, readiness: &Readiness) -> ReviewRoutes {
+    let reviewer = reviewer(readiness);
+    routes.route(Rule::Inject.path(), move |body, deadline| {
+        let reviewer = reviewer.clone();
+        async move { reviewer.answer(Rule::Inject, body, deadline).await }
+    })
+}
+
 struct Bench {
     server: TestServer,
     authority: Authority,
@@ -53,7 +63,9 @@ impl Bench {
     async fn new() -> Self {
         let authority = Authority::new("the tests' authority");
         let secret = Mounted::new(&issue(&authority));
-        let server = TestServer::start(secret.path(), Options::default()).await;
+        let server =
+            TestServer::start(secret.path(), Options { more_routes: review_route, ..Options::default() })
+                .await;
         Self { server, authority, _secret: secret }
     }
 
