@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
-use super::reliance::Missed;
+use super::reliance::{Missed, Reliance};
 use super::snapshot::{Copy, Namespace, Obstacle, Setback, Snapshot};
 use crate::api::RegistryCredential;
 use crate::model::ObjectKey;
@@ -160,16 +160,16 @@ impl Index {
     /// A namespace is gone, and everything in it. Returns the copies that pods rely on: another namespace may be
     /// there under its name.
     pub fn delete_namespace(&self, name: &str) -> Vec<Missed> {
-        self.change(|snapshot| remove_namespace(snapshot, name))
+        relied_on(self.change(|snapshot| remove_namespace(snapshot, name)))
     }
 
     /// Namespaces that were not in a complete list are gone. Returns the copies that pods rely on.
     pub fn retain_namespaces(&self, listed: &HashSet<String>) -> Vec<Missed> {
-        self.change(|snapshot| {
-            let gone: Vec<Arc<str>> =
-                snapshot.namespaces.keys().filter(|name| !listed.contains(&***name)).cloned().collect();
-            gone.iter().flat_map(|name| remove_namespace(snapshot, name)).collect()
-        })
+        relied_on(self.change(|snapshot| {
+            let names = snapshot.namespaces.keys().filter(|name| !listed.contains(&***name));
+            let gone: Vec<Arc<str>> = names.cloned().collect();
+            gone.iter().flat_map(|name| remove_namespace(snapshot, name)).collect::<Vec<_>>()
+        }))
     }
 
     /// A ServiceAccount was created or changed. Only those that limit their pods are kept.
@@ -241,21 +241,24 @@ impl Index {
     }
 
     /// A copy is gone. A late event about a former copy leaves the present one alone. Returns it if pods rely on it.
-    pub fn delete_copy(&self, metadata: &ObjectMeta) -> Option<Missed> {
-        let key = key_of(metadata)?;
-        self.change(|snapshot| {
-            let known = snapshot.copies.get(&key)?;
-            if Some(&*known.uid) == metadata.uid.as_deref() { remove_copy(snapshot, key) } else { None }
-        })
+    pub fn delete_copy(&self, metadata: &ObjectMeta) -> Vec<Missed> {
+        let Some(key) = key_of(metadata) else {
+            return Vec::new();
+        };
+        relied_on(self.change(|snapshot| {
+            let known = snapshot.copies.get(&key);
+            let is_known = known.is_some_and(|known| Some(&*known.uid) == metadata.uid.as_deref());
+            is_known.then(|| remove_copy(snapshot, key)).flatten()
+        }))
     }
 
     /// Copies that were not in a complete list are gone. Returns those that pods rely on.
     pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Missed> {
-        self.change(|snapshot| {
-            let gone: Vec<ObjectKey> =
-                snapshot.copies.keys().filter(|key| !listed.contains(key)).cloned().collect();
-            gone.into_iter().filter_map(|key| remove_copy(snapshot, key)).collect()
-        })
+        relied_on(self.change(|snapshot| {
+            let keys = snapshot.copies.keys().filter(|key| !listed.contains(key));
+            let gone: Vec<ObjectKey> = keys.cloned().collect();
+            gone.into_iter().filter_map(|key| remove_copy(snapshot, key)).collect::<Vec<_>>()
+        }))
     }
 
     /// A write did not succeed: it is remembered, and tried again after a pause that doubles each time.
@@ -293,8 +296,18 @@ fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential
     }
 }
 
+/// A copy that has gone, and whether pods rely on it.
+type Gone = (Missed, Reliance);
+
+/// Those that pods rely on. Asked only after it has been published that they are gone: a request first notes its
+/// reliance and then looks whether the copy is still there, so that one of both sides sees the other.
+fn relied_on(gone: impl IntoIterator<Item = Gone>) -> Vec<Missed> {
+    let now = Instant::now();
+    gone.into_iter().filter(|(_, reliance)| reliance.is_recent(now)).map(|(missed, _)| missed).collect()
+}
+
 /// Forgets a namespace, and what was known of the copies in it.
-fn remove_namespace(snapshot: &mut Snapshot, name: &str) -> Vec<Missed> {
+fn remove_namespace(snapshot: &mut Snapshot, name: &str) -> Vec<Gone> {
     snapshot.namespaces.remove(name);
     let places: Vec<ObjectKey> =
         snapshot.credentials.values().map(|credential| credential.copy_in(name)).collect();
@@ -304,12 +317,12 @@ fn remove_namespace(snapshot: &mut Snapshot, name: &str) -> Vec<Missed> {
     places.into_iter().filter_map(|place| remove_copy(snapshot, place)).collect()
 }
 
-/// Forgets a copy; returns it if pods rely on it.
-fn remove_copy(snapshot: &mut Snapshot, place: ObjectKey) -> Option<Missed> {
+/// Forgets a copy; returns it if its credential is still there.
+fn remove_copy(snapshot: &mut Snapshot, place: ObjectKey) -> Option<Gone> {
     let copy = snapshot.copies.remove(&place)?;
     let mut credentials = snapshot.credentials.values();
     let credential = credentials.find(|credential| credential.uid == copy.credential_uid)?;
-    copy.reliance.is_recent(Instant::now()).then(|| (Arc::clone(credential), place))
+    Some(((Arc::clone(credential), place), copy.reliance))
 }
 
 /// What decides about a namespace.

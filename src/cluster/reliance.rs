@@ -29,12 +29,12 @@ pub struct Reliance(Arc<AtomicU64>);
 impl Reliance {
     /// A pod is told at this moment that the copy is there.
     pub fn note(&self, now: Instant) {
-        self.0.fetch_max(milliseconds(now), Ordering::Relaxed);
+        self.0.fetch_max(milliseconds(now), Ordering::SeqCst);
     }
 
     /// Whether that was so shortly before a moment that what the pod was told may have been outdated.
     pub fn is_recent(&self, now: Instant) -> bool {
-        let noted = self.0.load(Ordering::Relaxed);
+        let noted = self.0.load(Ordering::SeqCst);
         noted > 0 && u128::from(milliseconds(now).saturating_sub(noted)) < RELIED_FOR.as_millis()
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use prometheus::{Registry, TextEncoder};
