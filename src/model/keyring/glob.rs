@@ -7,10 +7,14 @@ use std::ops::RangeInclusive;
 
 /// A compiled pattern. Matching takes at most the product of both lengths in steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glob(Vec<Token>);
+pub(super) enum Glob {
+    /// Nothing in it is special, as in nearly all keys.
+    Literal(Vec<u8>),
+    Tokens(Vec<Token>),
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+pub(super) enum Token {
     AnyText,
     Byte(u8),
     OneOf(Vec<RangeInclusive<u8>>),
@@ -29,6 +33,9 @@ impl Token {
 impl Glob {
     /// `None` for a malformed pattern, which matches nothing.
     pub(super) fn new(mut pattern: &[u8]) -> Option<Self> {
+        if !pattern.iter().any(|byte| b"*[".contains(byte)) {
+            return Some(Self::Literal(pattern.to_vec()));
+        }
         let mut tokens = Vec::with_capacity(pattern.len());
         while let Some((&first, rest)) = pattern.split_first() {
             let (token, rest) = match first {
@@ -39,16 +46,20 @@ impl Glob {
             tokens.push(token);
             pattern = rest;
         }
-        Some(Self(tokens))
+        Some(Self::Tokens(tokens))
     }
 
     /// Whether the pattern matches the whole text.
     pub(super) fn matches(&self, text: &[u8]) -> bool {
+        let tokens = match self {
+            Self::Literal(literal) => return literal == text,
+            Self::Tokens(tokens) => tokens,
+        };
         let (mut token, mut at) = (0, 0);
         // Where to resume when the text after the latest `*` does not fit: one byte more goes to that `*`.
         let mut resume: Option<(usize, usize)> = None;
         loop {
-            match (self.0.get(token), text.get(at)) {
+            match (tokens.get(token), text.get(at)) {
                 (None, None) => return true,
                 (Some(Token::AnyText), _) => {
                     token += 1;

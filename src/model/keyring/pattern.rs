@@ -9,8 +9,14 @@ use super::location::Location;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     parts: Vec<Glob>,
-    port: Vec<u8>,
+    port: Option<Vec<u8>>,
     path: Vec<u8>,
+}
+
+/// A port that is not there is `None`, and an absent path is not compared: handed to `memcmp`, the address of an empty
+/// `Vec` costs more than everything else that is done for a key.
+fn some_unless_empty(port: &[u8]) -> Option<Vec<u8>> {
+    (!port.is_empty()).then(|| port.to_vec())
 }
 
 impl Pattern {
@@ -19,30 +25,28 @@ impl Pattern {
         let location = Location::parse(text)?;
         let (host, port) = location.host_and_port();
         let parts = host.split(|&byte| byte == b'.').map(Glob::new).collect::<Option<_>>()?;
-        Some(Self { parts, port: port.to_vec(), path: location.path().to_vec() })
+        Some(Self { parts, port: some_unless_empty(port), path: location.path().to_vec() })
     }
 
     /// `URLsMatch`: equal ports, as many parts between dots, each a glob, and the path a prefix.
     pub(super) fn matches_as_the_kubelet(&self, target: &Target) -> bool {
-        target
-            .location
-            .as_ref()
-            .is_some_and(|target| target.location.path().starts_with(&self.path) && self.matches_host(target))
+        target.location.as_ref().is_some_and(|target| {
+            self.matches_host(target) && (self.path.is_empty() || target.path.starts_with(&self.path))
+        })
     }
 
     /// The same host and port, and whole segments of the path: `/org` is `/org` or `/org/…`.
     fn matches_by_segments(&self, target: &Target) -> bool {
         target.location.as_ref().is_some_and(|target| {
-            let rest = target.location.path().strip_prefix(self.path.as_slice());
+            let rest = target.path.strip_prefix(self.path.as_slice());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/")) && self.matches_host(target)
         })
     }
 
     fn matches_host(&self, target: &TargetLocation) -> bool {
-        let (host, port) = target.location.host_and_port();
-        port == self.port
+        target.port == self.port
             && target.parts == self.parts.len()
-            && host.split(|&byte| byte == b'.').zip(&self.parts).all(|(part, glob)| glob.matches(part))
+            && target.host.split(|&byte| byte == b'.').zip(&self.parts).all(|(part, glob)| glob.matches(part))
     }
 }
 
@@ -56,7 +60,9 @@ pub struct Target {
 
 #[derive(Debug)]
 struct TargetLocation {
-    location: Location,
+    host: Vec<u8>,
+    port: Option<Vec<u8>>,
+    path: Vec<u8>,
     /// How many parts the host has between its dots.
     parts: usize,
 }
@@ -65,8 +71,14 @@ impl Target {
     /// Reads a name.
     pub fn new(repository: &str) -> Self {
         let location = Location::parse(repository.as_bytes()).map(|location| {
-            let parts = location.host_and_port().0.split(|&byte| byte == b'.').count();
-            TargetLocation { location, parts }
+            let (host, port) = location.host_and_port();
+            let parts = host.split(|&byte| byte == b'.').count();
+            TargetLocation {
+                host: host.to_vec(),
+                port: some_unless_empty(port),
+                path: location.path().to_vec(),
+                parts,
+            }
         });
         Self { location, is_of_default_registry: is_of_default_registry(repository) }
     }
