@@ -58,7 +58,7 @@ fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) ->
     if known.keeps_out_of(request.namespace()) {
         Some(Reason::SystemNamespace)
     } else if pod.is_annotated_as_mirror() && request.user_info.is_node() {
-        // From anyone else the annotation is no mirror, and must not be a way round.
+        // Whoever else writes the annotation is told why nothing is added.
         Some(Reason::MirrorPod)
     } else if pod.opts_out() {
         Some(Reason::OptedOut)
@@ -98,7 +98,9 @@ impl<'a> Injection<'a> {
         let service_account = ObjectKey::new(self.request.namespace(), self.pod.service_account());
         let is_guarded = self.known.guarded_service_accounts.contains(&service_account);
         for candidate in candidates {
-            if is_guarded && !self.pod.names_pull_secret(&candidate.credential.copy_name) {
+            if self.pod.is_annotated_as_mirror() {
+                self.warn_of_mirror(candidate);
+            } else if is_guarded && !self.pod.names_pull_secret(&candidate.credential.copy_name) {
                 self.warn_of_guard(&service_account, candidate);
             } else {
                 self.consider(candidate);
@@ -219,5 +221,16 @@ impl<'a> Injection<'a> {
             "pull Secret {} not added: ServiceAccount {} limits its pods to the Secrets it lists",
             candidate.credential.copy_name, service_account.name,
         ));
+    }
+
+    /// The annotation is not a node's, and the API server refuses whatever has it and names a Secret.
+    fn warn_of_mirror(&mut self, candidate: &Candidate<'_>) {
+        let name = &candidate.credential.copy_name;
+        self.leave_out(
+            name,
+            &format!(
+                "pull Secret {name} not added: pods annotated kubernetes.io/config.mirror may name no Secrets"
+            ),
+        );
     }
 }
