@@ -206,7 +206,8 @@ pub fn judge_existing(found: &ObjectMeta, credential: &Credential) -> CopyAnswer
         Some(origin) if *origin.credential == *credential.name => {
             failed("the copy of a former credential of that name is still there")
         }
-        Some(_) | None => CopyAnswer::Blocked(Obstacle::Foreign),
+        Some(origin) => CopyAnswer::Blocked(Obstacle::Rival(origin.credential.into())),
+        None => CopyAnswer::Blocked(Obstacle::Foreign),
     }
 }
 

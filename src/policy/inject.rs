@@ -183,6 +183,14 @@ impl<'a> Injection<'a> {
                 name,
                 &format!("pull Secret {name} not added: {place} exists and is not regcred's; delete it or set copyName"),
             ),
+            Standing::Blocked(Obstacle::Rival(rival)) => {
+                // Told even when the pod names the Secret, which it may do for the other credential.
+                self.decision.reason = Reason::NotInjected;
+                self.decision.warnings.add(format!(
+                    "Secret {place} has no keys of regcred {}, but of regcred {rival}: set another copyName in one",
+                    credential.name
+                ));
+            }
             Standing::Blocked(Obstacle::NamespaceGone) => {}
             Standing::Blocked(Obstacle::Lasting(reason)) => {
                 self.leave_out(name, &format!("pull Secret {name} not added: it cannot be created: {reason}"));
