@@ -170,18 +170,17 @@ impl<'a> Injection<'a> {
                 self.needs.push(Need::Copy { credential: Arc::clone(credential), place, is_dry_run });
             }
             Standing::SourceMissing => {
-                let qualification = if candidate.need == offers::Need::Perhaps { "may need" } else { "needs" };
                 self.decision.warnings.add(format!(
-                    "this pod {qualification} Secret {name}, which waits for registry Secret {source} (missing)"
+                    "pull Secret {name} waits for its source {source}, which is missing or no registry Secret"
                 ));
                 self.await_copy(candidate, &place);
             }
             Standing::SourceUndecodable(reason) => {
-                self.leave_out(name, &format!("pull Secret {name} not added: its source {source} is broken: {reason}"));
+                self.leave_out(name, &format!("pull Secret {name} not added: {source} is broken: {reason}"));
             }
             Standing::Blocked(Obstacle::Foreign) => self.leave_out(
                 name,
-                &format!("pull Secret {name} not added: {place} exists and is not regcred's; delete it or set copyName"),
+                &format!("Secret {place} is not regcred's and not added to the pod: delete it, or set another copyName"),
             ),
             Standing::Blocked(Obstacle::Rival(rival)) => {
                 // Told even when the pod names the Secret, which it may do for the other credential.
@@ -196,7 +195,7 @@ impl<'a> Injection<'a> {
                 self.leave_out(name, &format!("pull Secret {name} not added: it cannot be created: {reason}"));
             }
             Standing::Blocked(Obstacle::Passing(reason)) => {
-                self.decision.warnings.add(format!("pull Secret {name} is added, but will be created later: {reason}"));
+                self.decision.warnings.add(format!("pull Secret {name} will be created later: {reason}"));
                 self.await_copy(candidate, &place);
             }
         }
@@ -226,7 +225,7 @@ impl<'a> Injection<'a> {
     fn warn_of_guard(&mut self, service_account: &ObjectKey, candidate: &Candidate<'_>) {
         self.decision.reason = Reason::NotInjected;
         self.decision.warnings.add(format!(
-            "pull Secret {} not added: ServiceAccount {} limits its pods to the Secrets it lists",
+            "pull Secret {} not added: ServiceAccount {} allows only those in its imagePullSecrets",
             candidate.credential.copy_name, service_account.name,
         ));
     }
