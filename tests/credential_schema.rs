@@ -17,6 +17,7 @@ const CREDENTIALS: &str = "crd/registrycredentials.regcred.dev";
 fn table() -> Vec<(Value, Option<&'static str>)> {
     let images = |pattern: &str| json!({"namespaces": ["*"], "images": ["ghcr.io", pattern]});
     let requires = |operator: &str, values: &[&str]| json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}});
+    let source = |namespace: &str, name: &str| json!({"namespaces": ["*"], "secretRef": {"namespace": namespace, "name": name}});
     vec![
         (images("ghcr.io/org"), None),
         (images("ghcr.io/org/*"), None),
@@ -38,6 +39,12 @@ fn table() -> Vec<(Value, Option<&'static str>)> {
         (json!({"namespaces": ["*"], "excludeNamespaces": ["a b"]}), Some("")),
         (json!({"namespaces": ["*"], "copyName": "a.b-c"}), None),
         (json!({"namespaces": ["*"], "copyName": "A_b"}), Some("")),
+        (source("team-a", "pull.v1"), None),
+        (source("Team", "pull"), Some("spec.secretRef")),
+        (source("a.b", "pull"), Some("spec.secretRef")),
+        (source("a/../b", "pull"), Some("spec.secretRef")),
+        (source("", "pull"), Some("spec.secretRef")),
+        (source("team-a", "pull/x"), Some("spec.secretRef")),
         (requires("Exists", &[]), None),
         (requires("In", &["b"]), None),
         (requires("In", &[]), Some("In and NotIn need values")),
@@ -56,7 +63,10 @@ async fn the_api_server_refuses_just_what_the_compiler_refuses() {
     );
     let dry_run = PostParams { dry_run: true, field_manager: None };
     for (spec, says) in table() {
-        let object = credentials::registry_credential("any", ("sources", "ghcr"), spec);
+        let mut object = credentials::registry_credential("any", ("sources", "ghcr"), spec.clone());
+        if let Some(source) = spec.get("secretRef") {
+            object["spec"]["secretRef"] = source.clone();
+        }
         let online = api.create(&dry_run, &serde_json::from_value(object.clone()).unwrap()).await;
         let offline = Credential::parse(&serde_json::from_value(object.clone()).unwrap());
         assert_eq!(

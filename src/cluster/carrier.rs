@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use k8s_openapi::Resource as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
 use kube::core::ObjectMeta;
@@ -205,7 +206,8 @@ pub fn judge_existing(found: &ObjectMeta, credential: &Credential) -> CopyAnswer
         Some(origin) if *origin.credential == *credential.name => {
             failed("the copy of a former credential of that name is still there")
         }
-        Some(_) | None => CopyAnswer::Blocked(Obstacle::Foreign),
+        Some(origin) => CopyAnswer::Blocked(Obstacle::Rival(origin.credential.into())),
+        None => CopyAnswer::Blocked(Obstacle::Foreign),
     }
 }
 
@@ -217,10 +219,66 @@ fn obstacle_of(error: &kube::Error) -> Obstacle {
     };
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let is_terminating = causes.into_iter().any(|cause| cause.reason == NAMESPACE_TERMINATING);
+    // Policies and webhooks refuse with 422 as well, a policy even by default. What is invalid by itself is told by
+    // its kind; a refusal names the resource, or nothing.
+    let is_invalid = status.details.as_ref().is_some_and(|details| details.kind == Secret::KIND);
     match status.code {
         404 => Obstacle::NamespaceGone,
         403 if is_terminating => Obstacle::NamespaceGone,
-        413 | 422 => Obstacle::Lasting(super::brief(error).into()),
+        413 => Obstacle::Lasting(super::brief(error).into()),
+        422 if is_invalid => Obstacle::Lasting(super::brief(error).into()),
         _ => Obstacle::Passing(super::brief(error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn passing(reason: &str) -> Obstacle {
+        Obstacle::Passing(reason.into())
+    }
+
+    fn lasting(reason: &str) -> Obstacle {
+        Obstacle::Lasting(reason.into())
+    }
+
+    /// In the API server's own words.
+    #[rstest]
+    #[case::quota(
+        403,
+        "secrets",
+        r#"secrets "a" is forbidden: exceeded quota: few"#,
+        passing("exceeded quota: few")
+    )]
+    #[case::no_right(
+        403,
+        "secrets",
+        "secrets is forbidden: User x cannot create",
+        passing("User x cannot create")
+    )]
+    #[case::policy(422, "secrets", r#"secrets "a" is forbidden: Policy denied"#, passing("Policy denied"))]
+    #[case::webhook(
+        422,
+        "",
+        "admission webhook denied the request",
+        passing("admission webhook denied the request")
+    )]
+    #[case::invalid(422, "Secret", r#"Secret "a" is invalid: x"#, lasting(r#"Secret "a" is invalid: x"#))]
+    #[case::too_large(413, "", "too large", lasting("too large"))]
+    #[case::no_namespace(404, "namespaces", "not found", Obstacle::NamespaceGone)]
+    #[case::overloaded(429, "", "try again", passing("try again"))]
+    fn only_what_the_api_server_never_accepts_is_given_up(
+        #[case] code: u16,
+        #[case] kind: &str,
+        #[case] message: &str,
+        #[case] expected: Obstacle,
+    ) {
+        let status = json!({"code": code, "message": message, "details": {"kind": kind}});
+        let error = kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()));
+        assert_eq!(obstacle_of(&error), expected);
     }
 }

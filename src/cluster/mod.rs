@@ -19,9 +19,16 @@ pub use snapshot::Snapshot;
 const BRIEF_LENGTH: usize = 80;
 
 /// An API error in a few words, for warnings and logs: the API server's own message, or that it was not reached.
+///
+/// Whoever is told knows which object it is about; what `secrets "name" is forbidden: ` takes is needed for the
+/// reason.
 fn brief(error: &kube::Error) -> String {
     match error {
-        kube::Error::Api(status) => status.message.chars().take(BRIEF_LENGTH).collect(),
+        kube::Error::Api(status) => {
+            let message = &status.message;
+            let reason = message.split_once(" is forbidden: ").map_or(message.as_str(), |(_, reason)| reason);
+            reason.chars().take(BRIEF_LENGTH).collect()
+        }
         _ => "the API server could not be reached".to_owned(),
     }
 }

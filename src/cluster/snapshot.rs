@@ -82,6 +82,8 @@ pub struct Setback {
 pub enum Obstacle {
     /// A Secret of the copy's name that is not ours; left as it is.
     Foreign,
+    /// The copy of this other credential, whose copies have the same name; left as it is.
+    Rival(Arc<str>),
     /// The API server refused or did not answer in time. It may pass.
     Passing(Arc<str>),
     /// The namespace is gone or going; nothing can be created in it, the pod neither.

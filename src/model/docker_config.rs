@@ -31,10 +31,12 @@ pub fn data_key(secret_type: &str) -> Option<&'static str> {
 }
 
 /// Why the kubelet could not decode a configuration. One such Secret fails every pull of a pod that names it.
+///
+/// Few words: they end a warning that names two Secrets before and has 120 characters.
 #[derive(Debug, Error)]
 pub enum DockerConfigError {
     /// Not JSON, or JSON of another shape. The reason never quotes the text, which may be a credential.
-    #[error("it is not the JSON that the kubelet expects ({category} at line {line}, column {column})")]
+    #[error("{category} at line {line}, column {column} of its JSON")]
     Json {
         /// What is wrong, in two or three words.
         category: &'static str,
@@ -44,7 +46,7 @@ pub enum DockerConfigError {
         column: usize,
     },
     /// An `auth` field that is no base64 of `username:password`.
-    #[error("the `auth` field of {key:?} is not base64 of username:password")]
+    #[error("auth of {key:?} is no base64 of user:password")]
     Auth {
         /// The key in `auths`.
         key: String,

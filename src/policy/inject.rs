@@ -58,7 +58,7 @@ fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) ->
     if known.keeps_out_of(request.namespace()) {
         Some(Reason::SystemNamespace)
     } else if pod.is_annotated_as_mirror() && request.user_info.is_node() {
-        // From anyone else the annotation is no mirror, and must not be a way round.
+        // Whoever else writes the annotation is told why nothing is added.
         Some(Reason::MirrorPod)
     } else if pod.opts_out() {
         Some(Reason::OptedOut)
@@ -98,7 +98,9 @@ impl<'a> Injection<'a> {
         let service_account = ObjectKey::new(self.request.namespace(), self.pod.service_account());
         let is_guarded = self.known.guarded_service_accounts.contains(&service_account);
         for candidate in candidates {
-            if is_guarded && !self.pod.names_pull_secret(&candidate.credential.copy_name) {
+            if self.pod.is_annotated_as_mirror() {
+                self.warn_of_mirror(candidate);
+            } else if is_guarded && !self.pod.names_pull_secret(&candidate.credential.copy_name) {
                 self.warn_of_guard(&service_account, candidate);
             } else {
                 self.consider(candidate);
@@ -168,25 +170,32 @@ impl<'a> Injection<'a> {
                 self.needs.push(Need::Copy { credential: Arc::clone(credential), place, is_dry_run });
             }
             Standing::SourceMissing => {
-                let qualification = if candidate.need == offers::Need::Perhaps { "may need" } else { "needs" };
                 self.decision.warnings.add(format!(
-                    "this pod {qualification} Secret {name}, which waits for registry Secret {source} (missing)"
+                    "pull Secret {name} waits for its source {source}, which is missing or no registry Secret"
                 ));
                 self.await_copy(candidate, &place);
             }
             Standing::SourceUndecodable(reason) => {
-                self.leave_out(name, &format!("pull Secret {name} not added: its source {source} is broken: {reason}"));
+                self.leave_out(name, &format!("pull Secret {name} not added: {source} is broken: {reason}"));
             }
             Standing::Blocked(Obstacle::Foreign) => self.leave_out(
                 name,
-                &format!("pull Secret {name} not added: {place} exists and is not regcred's; delete it or set copyName"),
+                &format!("Secret {place} is not regcred's and not added to the pod: delete it, or set another copyName"),
             ),
+            Standing::Blocked(Obstacle::Rival(rival)) => {
+                // Told even when the pod names the Secret, which it may do for the other credential.
+                self.decision.reason = Reason::NotInjected;
+                self.decision.warnings.add(format!(
+                    "Secret {place} has no keys of regcred {}, but of regcred {rival}: set another copyName in one",
+                    credential.name
+                ));
+            }
             Standing::Blocked(Obstacle::NamespaceGone) => {}
             Standing::Blocked(Obstacle::Lasting(reason)) => {
                 self.leave_out(name, &format!("pull Secret {name} not added: it cannot be created: {reason}"));
             }
             Standing::Blocked(Obstacle::Passing(reason)) => {
-                self.decision.warnings.add(format!("pull Secret {name} is added, but will be created later: {reason}"));
+                self.decision.warnings.add(format!("pull Secret {name} will be created later: {reason}"));
                 self.await_copy(candidate, &place);
             }
         }
@@ -216,8 +225,19 @@ impl<'a> Injection<'a> {
     fn warn_of_guard(&mut self, service_account: &ObjectKey, candidate: &Candidate<'_>) {
         self.decision.reason = Reason::NotInjected;
         self.decision.warnings.add(format!(
-            "pull Secret {} not added: ServiceAccount {} limits its pods to the Secrets it lists",
+            "pull Secret {} not added: ServiceAccount {} allows only those in its imagePullSecrets",
             candidate.credential.copy_name, service_account.name,
         ));
+    }
+
+    /// The annotation is not a node's, and the API server refuses whatever has it and names a Secret.
+    fn warn_of_mirror(&mut self, candidate: &Candidate<'_>) {
+        let name = &candidate.credential.copy_name;
+        self.leave_out(
+            name,
+            &format!(
+                "pull Secret {name} not added: pods annotated kubernetes.io/config.mirror may name no Secrets"
+            ),
+        );
     }
 }

@@ -18,10 +18,10 @@ impl CopyMetrics {
         let options = Opts::new(
             "regcred_copy_writes_total",
             "Attempts to create a copy, by result: created, present (it was there), foreign (a Secret of that name \
-             is not ours), passing (may succeed later), namespace_gone, lasting (never will).",
+             is not ours), rival (it is another credential's copy), passing (may succeed later), namespace_gone, lasting (never will).",
         );
         let writes = IntCounterVec::new(options, &["result"])?;
-        for result in ["created", "present", "foreign", "passing", "namespace_gone", "lasting"] {
+        for result in ["created", "present", "foreign", "rival", "passing", "namespace_gone", "lasting"] {
             writes.with_label_values(&[result]);
         }
         let pending = IntGauge::new(
@@ -44,6 +44,7 @@ impl CopyMetrics {
             // Only looking brings this.
             CopyAnswer::Absent => return,
             CopyAnswer::Blocked(Obstacle::Foreign) => "foreign",
+            CopyAnswer::Blocked(Obstacle::Rival(_)) => "rival",
             CopyAnswer::Blocked(Obstacle::Passing(_)) => "passing",
             CopyAnswer::Blocked(Obstacle::NamespaceGone) => "namespace_gone",
             CopyAnswer::Blocked(Obstacle::Lasting(_)) => "lasting",

@@ -3,6 +3,7 @@
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{Directive, ParseError};
 use tracing_subscriber::fmt::SubscriberBuilder;
 
 /// How log lines look.
@@ -34,10 +35,13 @@ pub enum LogError {
     AlreadyStarted,
 }
 
+/// The one module of the client that quotes whole answers of the API server, such as a list of Secrets that it could
+/// not decode, and already at `warn`. What failed is logged by whoever asked, without the answer.
+const QUIET: &str = "kube_client::client=error";
+
 /// Starts logging for the whole process and makes panics log lines.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
-    let unreadable = |reason: String| LogError::Filter { filter: filter.to_owned(), reason };
-    let filter = EnvFilter::try_new(filter).map_err(|error| unreadable(error.to_string()))?;
+    let filter = read_filter(filter)?;
     let lines = SubscriberBuilder::default().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         // The fields of an event stand beside its message, where queries look for them.
@@ -51,6 +55,14 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
     Ok(())
 }
 
+/// What is asked for, except where Secrets could be told.
+fn read_filter(filter: &str) -> Result<EnvFilter, LogError> {
+    let unreadable = |reason: String| LogError::Filter { filter: filter.to_owned(), reason };
+    let asked = EnvFilter::try_new(filter).map_err(|error| unreadable(error.to_string()))?;
+    let quiet: Directive = QUIET.parse().map_err(|error: ParseError| unreadable(error.to_string()))?;
+    Ok(asked.add_directive(quiet))
+}
+
 /// Says where a panic happened, not with which words: a slice error quotes the text it was cutting,
 /// and that text can be a Secret's.
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -60,7 +72,46 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use rstest::rstest;
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[rstest]
+    #[case("info")]
+    #[case("trace")]
+    #[case("kube_client=trace")]
+    #[case("kube_client::client=trace,info")]
+    fn what_the_client_quotes_is_never_logged(#[case] filter: &str) {
+        let lines = Lines::default();
+        let writer = {
+            let lines = lines.clone();
+            move || lines.clone()
+        };
+        let subscriber =
+            SubscriberBuilder::default().with_env_filter(read_filter(filter).unwrap()).with_writer(writer);
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            tracing::warn!(target: "kube_client::client", "hunter2, missing field");
+            tracing::error!(target: "kube_client::client", "heard");
+        });
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(lines.contains("heard") && !lines.contains("hunter2"), "{lines}");
+    }
 
     #[test]
     fn a_filter_that_cannot_be_read_is_refused_with_an_example() {

@@ -171,6 +171,7 @@ fn judge_review(text: &str) -> Value {
 #[case::mirror_of_a_node(
     json!({"userInfo": {"username": "system:node:a", "groups": ["system:nodes"]}}), "create", &[], 0
 )]
+#[case::mirror_of_somebody(json!({"userInfo": {"username": "someone"}}), "create", &[], 1)]
 #[case::dry_run(json!({"dryRun": true}), "create", &["regcred-ghcr"], 1)]
 #[case::other_operation(json!({"operation": "UPDATE"}), "update", &[], 0)]
 fn a_recorded_review_is_judged_as_it_is(
@@ -179,10 +180,13 @@ fn a_recorded_review_is_judged_as_it_is(
     #[case] expected: &[&str],
     #[case] warnings: usize,
 ) {
-    let object = json!({
-        "metadata": {"name": "hello", "annotations": {"kubernetes.io/config.mirror": "x"}},
+    let mut object = json!({
+        "metadata": {"name": "hello"},
         "spec": {"containers": [{"name": "a", "image": "ghcr.io/a/b"}]},
     });
+    if fields.get("userInfo").is_some() {
+        object["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
+    }
     let review = review(&object, &fields);
     let verdict = judge_review(&review.to_string());
     assert_eq!((names(&verdict), verdict["operation"].as_str()), (expected.to_vec(), Some(operation)));

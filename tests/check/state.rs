@@ -61,7 +61,7 @@ fn a_copy_of_a_former_credential_is_waited_for() {
 }
 
 #[rstest]
-#[case::missing("kubernetes.io/dockerconfigjson", "Opaque", "(missing)", 1)]
+#[case::missing("kubernetes.io/dockerconfigjson", "Opaque", "is missing or no registry Secret", 1)]
 #[case::undecodable("\"auths\":{", "\"auths\":[", "is broken", 0)]
 fn the_source_decides(#[case] from: &str, #[case] to: &str, #[case] says: &str, #[case] names: usize) {
     let files = Files::with("state.yaml", cluster().replace(from, to));

@@ -1,4 +1,5 @@
-//! A webhook that allows everything and counts, to try the way to it and to play other people's webhooks.
+//! A webhook that gives everything the same answer and counts, to try the way to it and to play other people's
+//! webhooks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -31,8 +33,13 @@ pub struct DummyWebhook {
 }
 
 impl DummyWebhook {
-    /// Starts one that a client must call by this name.
+    /// Starts one that a client must call by this name, and that allows everything.
     pub async fn start(authority: &Authority, name: &str) -> Self {
+        Self::start_with(authority, name, json!({"allowed": true})).await
+    }
+
+    /// The same with any answer; the review's uid is added.
+    pub async fn start_with(authority: &Authority, name: &str, answer: Value) -> Self {
         let leaf = authority.leaf(&[name]);
         let certificate = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).expect("PEM");
         let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).expect("PEM");
@@ -45,10 +52,11 @@ impl DummyWebhook {
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let calls = Arc::new(AtomicUsize::new(0));
-        let (counted, name) = (Arc::clone(&calls), name.to_owned());
+        let (counted, name, answer) = (Arc::clone(&calls), name.to_owned(), Arc::new(answer));
         background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                background::spawn(serve(acceptor.clone(), stream, name.clone(), Arc::clone(&counted)));
+                let (counted, answer) = (Arc::clone(&counted), Arc::clone(&answer));
+                background::spawn(serve(acceptor.clone(), stream, name.clone(), counted, answer));
             }
         });
         Self { address, calls }
@@ -64,18 +72,24 @@ impl DummyWebhook {
     }
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, name: String, calls: Arc<AtomicUsize>) {
+async fn serve(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    name: String,
+    calls: Arc<AtomicUsize>,
+    answer: Arc<Value>,
+) {
     // A client that breaks off is not this server's concern.
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
     assert_eq!(stream.get_ref().1.server_name(), Some(name.as_str()), "the name in the TLS handshake");
     let service = service_fn(move |request: Request<Incoming>| {
-        let calls = Arc::clone(&calls);
+        let (calls, answer) = (Arc::clone(&calls), Arc::clone(&answer));
         async move {
             let body = request.into_body().collect().await?.to_bytes();
             calls.fetch_add(1, Ordering::Relaxed);
-            Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::from(allow(&body))))
+            Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::from(respond(&body, &answer))))
         }
     });
     let connection =
@@ -83,14 +97,13 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, name: String, calls: Ar
     let _ = connection.await;
 }
 
-fn allow(review: &Bytes) -> Bytes {
-    let review: serde_json::Value = serde_json::from_slice(review).expect("an AdmissionReview");
-    let answer = serde_json::json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "response": {"uid": review["request"]["uid"], "allowed": true},
-    });
-    answer.to_string().into()
+fn respond(review: &Bytes, answer: &Value) -> Bytes {
+    let review: Value = serde_json::from_slice(review).expect("an AdmissionReview");
+    let mut response = answer.clone();
+    response["uid"] = review["request"]["uid"].clone();
+    let review =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
+    review.to_string().into()
 }
 
 /// A Service and a fail-closed webhook behind it, on `ConfigMaps` created in that namespace.

@@ -3,6 +3,7 @@
 
 mod access;
 mod base;
+mod generated;
 mod registration;
 mod rendering;
 mod workload;

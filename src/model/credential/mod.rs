@@ -19,6 +19,8 @@ pub use namespaces::{NamespaceRule, Offer};
 
 /// The longest name of a Secret (`DNS1123SubdomainMaxLength`).
 const LONGEST_NAME: usize = 253;
+/// The longest name of a namespace (`DNS1123LabelMaxLength`).
+const LONGEST_NAMESPACE_NAME: usize = 63;
 
 /// A credential whose rules have been compiled.
 #[derive(Debug)]
@@ -67,6 +69,17 @@ pub enum CredentialError {
         /// What is wrong with it.
         reason: ImagePatternError,
     },
+    /// A source that no Secret can be: its watch would ask the API server for a path that there is not.
+    #[error(
+        "spec.secretRef is {namespace:?}, {name:?}, which no Secret can be called: lower-case letters, digits and '-', \
+         in the name also '.', with a letter or digit at both ends of each part"
+    )]
+    SecretRef {
+        /// The namespace.
+        namespace: String,
+        /// The name.
+        name: String,
+    },
     /// Copies that no Secret can be named like.
     #[error(
         "the copies would be called {0:?}, and no Secret can be: up to {LONGEST_NAME} lower-case letters, digits, '-' \
@@ -91,10 +104,15 @@ impl Credential {
         if !is_subdomain(&copy_name) {
             return Err(CredentialError::CopyName(copy_name));
         }
+        let source = &spec.secret_ref;
+        if !is_label(&source.namespace) || !is_subdomain(&source.name) {
+            let (namespace, name) = (source.namespace.clone(), source.name.clone());
+            return Err(CredentialError::SecretRef { namespace, name });
+        }
         Ok(Self {
             name: name.into(),
             uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
-            source: ObjectKey::new(&spec.secret_ref.namespace, &spec.secret_ref.name),
+            source: ObjectKey::new(&source.namespace, &source.name),
             copy_name: copy_name.into(),
             namespaces: NamespaceRule::parse(spec)?,
             images: images.collect::<Result<_, _>>()?,
@@ -110,6 +128,11 @@ impl Credential {
     pub fn copy_in(&self, namespace: &str) -> ObjectKey {
         ObjectKey { namespace: namespace.into(), name: self.copy_name.clone() }
     }
+}
+
+/// `IsDNS1123Label`, which the names of namespaces must be.
+fn is_label(name: &str) -> bool {
+    name.len() <= LONGEST_NAMESPACE_NAME && !name.contains('.') && is_subdomain(name)
 }
 
 /// `IsDNS1123Subdomain`, which the names of Secrets must be.

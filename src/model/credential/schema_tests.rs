@@ -93,6 +93,12 @@ proptest! {
     json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}}),
     "Exists and DoesNotExist have none"
 )]
+#[case::source_namespace(
+    json!({"namespaces": ["*"], "secretRef": {"namespace": "a/b", "name": "c"}}), "spec.secretRef is \"a/b\", \"c\""
+)]
+#[case::source_name(
+    json!({"namespaces": ["*"], "secretRef": {"namespace": "a", "name": "B"}}), "spec.secretRef is \"a\", \"B\""
+)]
 #[case::copy_name(json!({"namespaces": ["*"], "copyName": "Pull_Secret"}), "would be called \"Pull_Secret\"")]
 #[case::copy_name_too_long(json!({"namespaces": ["*"], "copyName": "a".repeat(254)}), "set spec.copyName")]
 fn what_the_schema_refuses_is_refused_with_a_sentence(#[case] spec: Value, #[case] says: &str) {

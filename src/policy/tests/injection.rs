@@ -160,17 +160,25 @@ fn a_pod_that_names_the_secret_already_gets_its_copy_and_no_patch() {
     );
 }
 
+/// The API server refuses a pod with this annotation that names a Secret, whoever creates it.
 #[rstest]
-#[case::a_kubelets("system:node:n1", &["system:nodes"], false)]
-#[case::anybody_elses("someone", &["system:authenticated"], true)]
-#[case::a_name_is_not_enough("system:node:n1", &["system:authenticated"], true)]
-fn a_mirror_pod_is_left_alone(#[case] user: &str, #[case] groups: &[&str], #[case] injected: bool) {
+#[case::a_kubelets("system:node:n1", &["system:nodes"], Reason::MirrorPod, 0)]
+#[case::anybody_elses("someone", &["system:authenticated"], Reason::NotInjected, 1)]
+#[case::a_name_is_not_enough("system:node:n1", &["system:authenticated"], Reason::NotInjected, 1)]
+fn a_mirror_pod_is_left_alone_and_who_is_no_node_is_told(
+    #[case] user: &str,
+    #[case] groups: &[&str],
+    #[case] reason: Reason,
+    #[case] warnings: usize,
+) {
     let cluster = Cluster::new().offering("ghcr", &everywhere(), &["ghcr.io"]);
     let mut pod = pod(&["ghcr.io/a"]);
     pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "hash"});
     let mut review = creation("team-a", &pod);
     review["request"]["userInfo"] = json!({"username": user, "groups": groups});
-    assert_eq!(cluster.decide(&review).patch.is_some(), injected);
+    let decision = cluster.decide(&review);
+    assert!(decision.patch.is_none() && decision.effects.is_empty());
+    assert_eq!((decision.reason, decision.warnings.texts().len()), (reason, warnings));
 }
 
 #[test]
