@@ -240,12 +240,14 @@ impl Index {
         });
     }
 
-    /// A copy is gone. A late event about a former copy leaves the present one alone. Returns it if pods rely on it.
+    /// A copy is gone. A late event about a former copy leaves the present one alone; in any case it is no obstacle any
+    /// more. Returns it if pods rely on it.
     pub fn delete_copy(&self, metadata: &ObjectMeta) -> Vec<Missed> {
         let Some(key) = key_of(metadata) else {
             return Vec::new();
         };
         relied_on(self.change(|snapshot| {
+            snapshot.setbacks.remove(&key);
             let known = snapshot.copies.get(&key);
             let is_known = known.is_some_and(|known| Some(&*known.uid) == metadata.uid.as_deref());
             is_known.then(|| remove_copy(snapshot, key)).flatten()

@@ -28,7 +28,7 @@ struct Shared {
 }
 
 impl Pending {
-    /// A copy waits until a moment; the later of two moments counts.
+    /// A copy waits until a moment, which replaces the one that it waited for before.
     pub fn add(&self, credential: Arc<Credential>, place: ObjectKey, due: Instant) {
         let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < MOST_PENDING || waiting.contains_key(&place) {
@@ -41,6 +41,15 @@ impl Pending {
     pub fn look_soon(&self, credential: Arc<Credential>, place: ObjectKey) {
         if !self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&place) {
             self.add(credential, place, Instant::now() + FIRST_LOOK);
+        }
+    }
+
+    /// A copy that waits is due at once: what stood in its way has gone.
+    pub fn hasten(&self, place: &ObjectKey) {
+        let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, due)) = waiting.get_mut(place) {
+            *due = Instant::now();
+            self.shared.changed.notify_one();
         }
     }
 
@@ -86,5 +95,15 @@ mod tests {
         let (due, next) = pending.take_due(later);
         assert_eq!((due[0].1.clone(), next), (place, None));
         assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn a_copy_that_waits_is_due_at_once_when_its_obstacle_has_gone() {
+        let (pending, place) = (Pending::default(), ObjectKey::new("team-a", "regcred-ghcr"));
+        pending.hasten(&place);
+        assert!(pending.is_empty(), "what does not wait is not made to");
+        pending.add(credential("ghcr"), place.clone(), Instant::now() + Duration::from_mins(5));
+        pending.hasten(&place);
+        assert_eq!(pending.take_due(Instant::now()).0.len(), 1);
     }
 }

@@ -214,6 +214,9 @@ impl Sink<Secret> for Copies {
 
     fn delete(&mut self, object: &Secret) {
         create_again(&self.pending, self.index.delete_copy(&object.metadata));
+        if let Some(place) = key_of(&object.metadata) {
+            self.pending.hasten(&place);
+        }
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {

@@ -198,3 +198,11 @@ fn a_copy_that_is_gone_is_missed_only_if_pods_rely_on_it(#[case] end: fn(&Index,
     assert_eq!(end(&index, &copy), ["team-a/regcred-ghcr for ghcr"], "an event in between changes nothing");
     assert!(index.snapshot().copies.is_empty());
 }
+
+#[test]
+fn a_copy_of_a_former_credential_that_has_gone_is_no_obstacle_any_more() {
+    let (index, place) = (Index::new("regcred-system"), ObjectKey::new("sources", "regcred-ghcr"));
+    index.set_back(&place, Obstacle::Passing("the former one is still there".into()), Instant::now());
+    assert!(index.delete_copy(&metadata("regcred-ghcr", "of-the-former")).is_empty());
+    assert!(index.snapshot().setbacks.is_empty());
+}
