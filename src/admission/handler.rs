@@ -10,9 +10,9 @@ use kube::Client;
 use tracing::{Instrument, debug, info, info_span};
 
 use super::needs::Needs;
+use crate::cluster::Index;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
-use crate::cluster::{Index, Snapshot};
 use crate::policy::{Answers, Decision, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 use crate::server::{Deadline, Readiness};
@@ -80,10 +80,9 @@ impl Reviewer {
         }
         let mut answers = Answers::default();
         loop {
-            let known = self.index.snapshot();
-            match rule.decide(request, &known, &answers, Instant::now()) {
+            match rule.decide(request, &self.index.snapshot(), &answers, Instant::now()) {
                 Step::Decided(decision) => {
-                    self.follow_up(&decision, &known);
+                    self.follow_up(&decision);
                     return decision;
                 }
                 Step::Needs(needs) => self.needs.carry_out(needs, &mut answers, deadline).await,
@@ -93,16 +92,14 @@ impl Reviewer {
 
     /// Sees to it that copies come which the pod waits for, and come back which it counts on and which turn out to be
     /// gone: the watches may be late.
-    fn follow_up(&self, decision: &Decision, known: &Snapshot) {
+    fn follow_up(&self, decision: &Decision) {
         for (credential, place) in &decision.awaited {
             self.pending.look_soon(Arc::clone(credential), place.clone());
         }
         for (credential, place) in &decision.relied_on {
-            // A copy that was found by asking the API server is not in what was known, and not outdated.
-            let Some(copy) = known.copies.get(place) else {
-                continue;
-            };
-            copy.reliance.note(Instant::now());
+            if let Some(copy) = self.index.snapshot().copies.get(place) {
+                copy.reliance.note(Instant::now());
+            }
             // Its end may have been seen before the note was there to be seen.
             if !self.index.snapshot().has_copy(place, credential) {
                 self.pending.look_soon(Arc::clone(credential), place.clone());

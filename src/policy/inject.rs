@@ -150,15 +150,10 @@ impl<'a> Injection<'a> {
         let source = &credential.source;
         let effect = || Effect { creates: place.clone(), credential: credential.name.clone() };
         match self.standing(&place, candidate) {
-            Standing::Present => {
-                if !self.request.is_dry_run() {
-                    self.decision.relied_on.push((Arc::clone(credential), place.clone()));
-                }
-                self.add(name);
-            }
+            Standing::Present => self.rely_on(candidate, &place),
             Standing::Created => {
                 self.decision.effects.push(effect());
-                self.add(name);
+                self.rely_on(candidate, &place);
             }
             Standing::WouldBeCreated => {
                 self.decision.effects.push(effect());
@@ -205,6 +200,14 @@ impl<'a> Injection<'a> {
         if !self.pod.names_pull_secret(name) && !self.names.iter().any(|added| added == name) {
             self.names.push(name.to_owned());
         }
+    }
+
+    fn rely_on(&mut self, candidate: &Candidate<'a>, place: &ObjectKey) {
+        // A source that is its own copy is nothing that could be created again.
+        if !self.request.is_dry_run() && *place != candidate.credential.source {
+            self.decision.relied_on.push((Arc::clone(candidate.credential), place.clone()));
+        }
+        self.add(&place.name);
     }
 
     fn await_copy(&mut self, candidate: &Candidate<'a>, place: &ObjectKey) {
