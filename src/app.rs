@@ -8,7 +8,6 @@ use kube::{Client, Config};
 use prometheus::Registry;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use crate::admission::Reviewer;
 use crate::cluster::carrier::Carrier;
@@ -100,9 +99,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
     let watches = watch::run(client.clone(), Arc::clone(&index), pending.clone(), readiness.clone());
-    let stop = CancellationToken::new();
-    let _stop_when_done = stop.clone().drop_guard();
-    let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics, stop);
+    let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let serving = server.run(

@@ -93,16 +93,16 @@ impl Reviewer {
     /// Sees to it that copies come which the pod waits for, and come back which it counts on and which turn out to be
     /// gone: the watches may be late.
     fn follow_up(&self, decision: &Decision) {
-        for (credential, place) in &decision.awaited {
-            self.pending.look_soon(Arc::clone(credential), place.clone());
+        for wanted in &decision.awaited {
+            self.pending.look_soon(wanted.clone());
         }
-        for (credential, place) in &decision.relied_on {
-            if let Some(copy) = self.index.snapshot().copies.get(place) {
+        for wanted in &decision.relied_on {
+            if let Some(copy) = self.index.snapshot().copies.get(&wanted.place) {
                 copy.reliance.note(Instant::now());
             }
             // Its end may have been seen before the note was there to be seen.
-            if !self.index.snapshot().has_copy(place, credential) {
-                self.pending.look_soon(Arc::clone(credential), place.clone());
+            if !self.index.snapshot().has_copy(&wanted.place, &wanted.credential) {
+                self.pending.look_soon(wanted.clone());
             }
         }
     }

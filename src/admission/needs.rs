@@ -1,7 +1,5 @@
 //! Carries out what decisions need.
 
-use std::sync::Arc;
-
 use futures::FutureExt;
 use futures::future::join_all;
 use kube::Client;
@@ -9,8 +7,7 @@ use kube::Client;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::reads;
 use crate::cluster::snapshot::Obstacle;
-use crate::model::ObjectKey;
-use crate::model::credential::Credential;
+use crate::model::copy::Wanted;
 use crate::policy::{Answers, CopyAnswer, NamespaceAnswer, Need};
 use crate::server::Deadline;
 use crate::telemetry::admission_metrics::AdmissionMetrics;
@@ -39,9 +36,9 @@ impl Needs {
                     let answer = read.unwrap_or_else(|_| NamespaceAnswer::Unknown(OUT_OF_TIME.into()));
                     answers.namespace = Some(answer);
                 }
-                Need::Copy { credential, place, is_dry_run } => {
-                    let name = credential.name.clone();
-                    let copy = self.copy(credential, place, is_dry_run);
+                Need::Copy { wanted, is_dry_run } => {
+                    let name = wanted.credential.name.clone();
+                    let copy = self.copy(wanted, is_dry_run);
                     copies.push(deadline.run(copy).map(|answer| {
                         let out_of_time = || CopyAnswer::Blocked(Obstacle::Passing(OUT_OF_TIME.into()));
                         (name, answer.unwrap_or_else(|_| out_of_time()))
@@ -52,11 +49,7 @@ impl Needs {
         answers.copies.extend(join_all(copies).await);
     }
 
-    async fn copy(&self, credential: Arc<Credential>, place: ObjectKey, is_dry_run: bool) -> CopyAnswer {
-        if is_dry_run {
-            self.carrier.look(&credential, &place).await
-        } else {
-            self.carrier.create(credential, place).await
-        }
+    async fn copy(&self, wanted: Wanted, is_dry_run: bool) -> CopyAnswer {
+        if is_dry_run { self.carrier.look(&wanted).await } else { self.carrier.create(wanted).await }
     }
 }

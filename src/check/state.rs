@@ -73,11 +73,11 @@ impl State {
                     let namespace = Namespace { labels, terminating: false };
                     answers.namespace = Some(NamespaceAnswer::Found(Arc::new(namespace)));
                 }
-                Need::Copy { credential, place, is_dry_run } => {
+                Need::Copy { wanted, is_dry_run } => {
                     let missing = if is_dry_run { CopyAnswer::Absent } else { CopyAnswer::Created };
-                    let found = self.secrets.get(&place);
-                    let answer = found.map_or(missing, |found| judge_existing(found, &credential));
-                    answers.copies.insert(credential.name.clone(), answer);
+                    let found = self.secrets.get(&wanted.place);
+                    let answer = found.map_or(missing, |found| judge_existing(found, &wanted.credential));
+                    answers.copies.insert(wanted.credential.name.clone(), answer);
                 }
             }
         }

@@ -17,8 +17,7 @@ use tokio::sync::Semaphore;
 use super::index::Index;
 use super::pending::Pending;
 use super::snapshot::Obstacle;
-use crate::model::ObjectKey;
-use crate::model::copy::{Origin, copy_of};
+use crate::model::copy::{CopyKey, Origin, Wanted, copy_of};
 use crate::model::credential::Credential;
 use crate::model::source::SourceState;
 use crate::policy::CopyAnswer;
@@ -37,8 +36,6 @@ const FIELD_MANAGER: &str = "regcred";
 
 /// A write under way, which every caller that wants the same copy awaits.
 type Write = Shared<BoxFuture<'static, CopyAnswer>>;
-/// Where a copy belongs, and the uid of its credential: of two that want the same place only one can have it.
-type WriteKey = (ObjectKey, Arc<str>);
 
 /// Creates copies; one write per copy is under way at a time. Clones share everything.
 #[derive(Clone)]
@@ -52,7 +49,7 @@ struct Inner {
     pending: Pending,
     metrics: CopyMetrics,
     permits: Semaphore,
-    under_way: Mutex<HashMap<WriteKey, Write>>,
+    under_way: Mutex<HashMap<CopyKey, Write>>,
 }
 
 impl Carrier {
@@ -64,16 +61,16 @@ impl Carrier {
         }
     }
 
-    /// Creates the copy of a credential unless it is there. Dropping the future does not end the write.
-    pub async fn create(&self, credential: Arc<Credential>, place: ObjectKey) -> CopyAnswer {
-        let key = (place, credential.uid.clone());
+    /// Creates a copy unless it is there. Dropping the future does not end the write.
+    pub async fn create(&self, wanted: Wanted) -> CopyAnswer {
+        let key = wanted.key();
         let write = {
             let mut under_way = self.shared.under_way.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(write) = under_way.get(&key) {
                 write.clone()
             } else {
                 let inner = Arc::clone(&self.shared);
-                let task = tokio::spawn(inner.write(credential, key.clone()));
+                let task = tokio::spawn(inner.write(wanted));
                 let write =
                     task.map(|ended| ended.unwrap_or_else(|_| failed("the write ended unexpectedly")));
                 under_way.entry(key).or_insert(write.boxed().shared()).clone()
@@ -82,14 +79,14 @@ impl Carrier {
         write.await
     }
 
-    /// Looks whether the copy of a credential is there or could be created, for a dry run.
-    pub async fn look(&self, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
-        if let Some(answer) = self.shared.settled(credential, place) {
+    /// Looks whether a copy is there or could be created, for a dry run.
+    pub async fn look(&self, wanted: &Wanted) -> CopyAnswer {
+        if let Some(answer) = self.shared.settled(wanted) {
             return answer;
         }
-        let api: Api<Secret> = Api::namespaced(self.shared.client.clone(), &place.namespace);
-        match api.get_metadata_opt(&place.name).await {
-            Ok(Some(found)) => judge_existing(&found.metadata, credential),
+        let api: Api<Secret> = Api::namespaced(self.shared.client.clone(), &wanted.place.namespace);
+        match api.get_metadata_opt(&wanted.place.name).await {
+            Ok(Some(found)) => judge_existing(&found.metadata, &wanted.credential),
             Ok(None) => CopyAnswer::Absent,
             Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
         }
@@ -99,7 +96,7 @@ impl Carrier {
 /// Ends a write's being under way when it is dropped, so also when the write panics.
 struct UnderWay {
     inner: Arc<Inner>,
-    key: WriteKey,
+    key: CopyKey,
 }
 
 impl Drop for UnderWay {
@@ -113,51 +110,58 @@ fn failed(reason: &str) -> CopyAnswer {
 }
 
 impl Inner {
-    async fn write(self: Arc<Self>, credential: Arc<Credential>, key: WriteKey) -> CopyAnswer {
-        let under_way = UnderWay { inner: Arc::clone(&self), key };
-        let place = &under_way.key.0;
-        match self.settled(&credential, place) {
-            Some(answer) => answer,
-            None => self.write_and_remember(credential, place).await,
+    async fn write(self: Arc<Self>, wanted: Wanted) -> CopyAnswer {
+        let _under_way = UnderWay { inner: Arc::clone(&self), key: wanted.key() };
+        if let Some(answer) = self.settled(&wanted) {
+            return answer;
         }
-    }
-
-    /// What an earlier write has brought since the caller looked.
-    fn settled(&self, credential: &Credential, place: &ObjectKey) -> Option<CopyAnswer> {
-        let known = self.index.snapshot();
-        if known.has_copy(place, credential) {
-            return Some(CopyAnswer::Present);
-        }
-        known.obstacle(place, Instant::now()).map(|obstacle| CopyAnswer::Blocked(obstacle.clone()))
-    }
-
-    /// The result is in the index before the write stops being under way, so that nobody writes in between.
-    async fn write_and_remember(&self, credential: Arc<Credential>, place: &ObjectKey) -> CopyAnswer {
-        let answer = match self.permits.try_acquire() {
-            Ok(_permit) => {
-                let attempt = tokio::time::timeout(WRITE_TIMEOUT, self.attempt(&credential, place)).await;
-                attempt.unwrap_or_else(|_| failed("the API server did not answer in time"))
-            }
-            Err(_) => failed("too many copies are being created at once"),
+        // A shortage of our own is no setback of the copy: it is tried again soon, not after a growing pause.
+        let Ok(_permit) = self.permits.try_acquire() else {
+            self.pending.look_soon(wanted);
+            return failed("too many copies are being created at once");
         };
-        if let CopyAnswer::Blocked(obstacle) = &answer {
-            tracing::warn!(copy = %place, ?obstacle, "a copy could not be created");
-            if matches!(obstacle, Obstacle::NamespaceGone) {
-                // Not held against the namespace that may come back under its name. Nobody writes in vain for that
-                // reason: the API server itself refuses pods in a namespace that it knows to be ending.
-                self.index.forget_setback(place);
-            } else {
-                let retry_at = self.index.set_back(place, obstacle.clone(), Instant::now());
-                if matches!(obstacle, Obstacle::Passing(_)) {
-                    self.pending.add(credential, place.clone(), retry_at);
-                }
-            }
-        }
+        let attempt = tokio::time::timeout(WRITE_TIMEOUT, self.attempt(&wanted)).await;
+        let answer = attempt.unwrap_or_else(|_| failed("the API server did not answer in time"));
+        self.remember(wanted, &answer);
         self.metrics.write(&answer);
         answer
     }
 
-    async fn attempt(&self, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
+    /// What an earlier write has brought since the caller looked.
+    fn settled(&self, wanted: &Wanted) -> Option<CopyAnswer> {
+        let known = self.index.snapshot();
+        if known.has_copy(&wanted.place, &wanted.credential) {
+            return Some(CopyAnswer::Present);
+        }
+        let setback = known.setback(&wanted.key(), Instant::now())?;
+        if matches!(setback.obstacle, Obstacle::Passing(_)) {
+            self.pending.add(wanted.clone(), setback.retry_at);
+        }
+        Some(CopyAnswer::Blocked(setback.obstacle.clone()))
+    }
+
+    /// The result is in the index before the write stops being under way, so that nobody writes in between.
+    fn remember(&self, wanted: Wanted, answer: &CopyAnswer) {
+        let CopyAnswer::Blocked(obstacle) = answer else {
+            return;
+        };
+        tracing::warn!(copy = %wanted.place, ?obstacle, "a copy could not be created");
+        match obstacle {
+            // Not held against the namespace that may come back under its name. Nobody writes in vain for that reason:
+            // the API server itself refuses pods in a namespace that it knows to be ending.
+            Obstacle::NamespaceGone => self.index.forget_setback(&wanted.key()),
+            Obstacle::Passing(_) => {
+                let retry_at = self.index.set_back(&wanted.key(), obstacle.clone(), Instant::now());
+                self.pending.add(wanted, retry_at);
+            }
+            Obstacle::Foreign | Obstacle::Rival(_) | Obstacle::Lasting(_) => {
+                self.index.set_back(&wanted.key(), obstacle.clone(), Instant::now());
+            }
+        }
+    }
+
+    async fn attempt(&self, wanted: &Wanted) -> CopyAnswer {
+        let Wanted { credential, place } = wanted;
         let known = self.index.snapshot();
         let Some(SourceState::Good(source)) =
             known.sources.get(&credential.source).map(|source| &source.state)
@@ -168,24 +172,22 @@ impl Inner {
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         match api.create(&parameters, &copy_of(source, credential, place)).await {
             Ok(created) => {
-                self.index.apply_copy(&created);
+                self.index.learn_copy(&created);
                 tracing::info!(copy = %place, credential = %credential.name, "created a copy");
                 CopyAnswer::Created
             }
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                self.judge(&api, credential, place).await
-            }
+            Err(kube::Error::Api(status)) if status.is_already_exists() => self.judge(&api, wanted).await,
             Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
         }
     }
 
     /// Something of that name is there: ours, perhaps by another replica, or foreign.
-    async fn judge(&self, api: &Api<Secret>, credential: &Credential, place: &ObjectKey) -> CopyAnswer {
-        match api.get_opt(&place.name).await {
+    async fn judge(&self, api: &Api<Secret>, wanted: &Wanted) -> CopyAnswer {
+        match api.get_opt(&wanted.place.name).await {
             Ok(Some(found)) => {
-                let answer = judge_existing(&found.metadata, credential);
+                let answer = judge_existing(&found.metadata, &wanted.credential);
                 if answer == CopyAnswer::Present {
-                    self.index.apply_copy(&found);
+                    self.index.learn_copy(&found);
                 }
                 answer
             }

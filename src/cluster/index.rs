@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,11 @@ use arc_swap::ArcSwap;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
-use super::reliance::{Missed, Reliance};
+use super::reliance::Reliance;
 use super::snapshot::{Copy, Namespace, Obstacle, Setback, Snapshot};
 use crate::api::RegistryCredential;
 use crate::model::ObjectKey;
-use crate::model::copy::Origin;
+use crate::model::copy::{CopyKey, Origin, Wanted};
 use crate::model::credential::{Credential, CredentialError};
 use crate::model::source::Source;
 
@@ -32,6 +33,8 @@ pub struct Index {
     published: ArcSwap<Snapshot>,
     /// Serialises writers; readers never take it.
     writing: Mutex<()>,
+    /// The highest resource version that the watch on copies has shown; those of one kind of object are ordered.
+    copies_seen_to: AtomicU64,
     /// Keys the digests of copies, so that they tell nothing about their content.
     digest_key: RandomState,
 }
@@ -43,6 +46,7 @@ impl Index {
         Self {
             published: ArcSwap::from_pointee(snapshot),
             writing: Mutex::new(()),
+            copies_seen_to: AtomicU64::new(0),
             digest_key: RandomState::new(),
         }
     }
@@ -109,12 +113,18 @@ impl Index {
         let Some(key) = key_of(&secret.metadata) else {
             return;
         };
-        if self.snapshot().credentials.values().any(|credential| credential.source == key) {
-            self.change(|snapshot| {
-                let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
-                snapshot.sources.insert(key, before.after(secret));
-            });
+        // Most Secrets of the namespace are named by nobody, and cost no publication.
+        let is_named =
+            |snapshot: &Snapshot| snapshot.credentials.values().any(|credential| credential.source == key);
+        if !is_named(&self.snapshot()) {
+            return;
         }
+        self.change(|snapshot| {
+            if is_named(snapshot) {
+                let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
+                snapshot.sources.insert(key.clone(), before.after(secret));
+            }
+        });
     }
 
     /// A registry Secret is gone. One that was re-created meanwhile, seen by another watch, has another uid.
@@ -159,12 +169,12 @@ impl Index {
 
     /// A namespace is gone, and everything in it. Returns the copies that pods rely on: another namespace may be
     /// there under its name.
-    pub fn delete_namespace(&self, name: &str) -> Vec<Missed> {
+    pub fn delete_namespace(&self, name: &str) -> Vec<Wanted> {
         relied_on(self.change(|snapshot| remove_namespace(snapshot, name)))
     }
 
     /// Namespaces that were not in a complete list are gone. Returns the copies that pods rely on.
-    pub fn retain_namespaces(&self, listed: &HashSet<String>) -> Vec<Missed> {
+    pub fn retain_namespaces(&self, listed: &HashSet<String>) -> Vec<Wanted> {
         relied_on(self.change(|snapshot| {
             let names = snapshot.namespaces.keys().filter(|name| !listed.contains(&***name));
             let gone: Vec<Arc<str>> = names.cloned().collect();
@@ -205,8 +215,23 @@ impl Index {
         self.change(|snapshot| snapshot.guarded_service_accounts.retain(|key| listed.contains(key)));
     }
 
-    /// A Secret with our label was created or changed, or a write of ours has returned it. One that does not bear
-    /// all marks of a copy counts as absent.
+    /// A call of ours has returned a copy. What the watch has shown beyond it counts more: the copy may have been changed
+    /// or deleted since.
+    pub fn learn_copy(&self, secret: &Secret) {
+        let version = resource_version(&secret.metadata);
+        if version.is_none_or(|version| version > self.copies_seen_to.load(Ordering::SeqCst)) {
+            self.apply_copy(secret);
+        }
+    }
+
+    /// The watch on copies has come to this resource version.
+    pub fn copies_seen(&self, metadata: &ObjectMeta) {
+        if let Some(version) = resource_version(metadata) {
+            self.copies_seen_to.fetch_max(version, Ordering::SeqCst);
+        }
+    }
+
+    /// A Secret with our label was created or changed. One that does not bear all marks of a copy counts as absent.
     pub fn apply_copy(&self, secret: &Secret) {
         let Some(key) = key_of(&secret.metadata) else {
             return;
@@ -215,7 +240,10 @@ impl Index {
         let digest = self.digest_key.hash_one((&secret.type_, secret.data.as_ref().map(content)));
         self.change(|snapshot| match origin {
             Some(origin) => {
-                snapshot.setbacks.remove(&key);
+                let credential_uid: Arc<str> = origin.credential_uid.into();
+                snapshot
+                    .setbacks
+                    .remove(&CopyKey { place: key.clone(), credential_uid: credential_uid.clone() });
                 let reliance =
                     snapshot.copies.get(&key).map(|copy| copy.reliance.clone()).unwrap_or_default();
                 snapshot.copies.insert(
@@ -228,7 +256,7 @@ impl Index {
                             .as_deref()
                             .unwrap_or_default()
                             .into(),
-                        credential_uid: origin.credential_uid.into(),
+                        credential_uid,
                         digest,
                         reliance,
                     },
@@ -242,12 +270,12 @@ impl Index {
 
     /// A copy is gone. A late event about a former copy leaves the present one alone; in any case it is no obstacle any
     /// more. Returns it if pods rely on it.
-    pub fn delete_copy(&self, metadata: &ObjectMeta) -> Vec<Missed> {
+    pub fn delete_copy(&self, metadata: &ObjectMeta) -> Vec<Wanted> {
         let Some(key) = key_of(metadata) else {
             return Vec::new();
         };
         relied_on(self.change(|snapshot| {
-            snapshot.setbacks.remove(&key);
+            end_setbacks_at(snapshot, &key);
             let known = snapshot.copies.get(&key);
             let is_known = known.is_some_and(|known| Some(&*known.uid) == metadata.uid.as_deref());
             is_known.then(|| remove_copy(snapshot, key)).flatten()
@@ -255,7 +283,7 @@ impl Index {
     }
 
     /// Copies that were not in a complete list are gone. Returns those that pods rely on.
-    pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Missed> {
+    pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
         relied_on(self.change(|snapshot| {
             let keys = snapshot.copies.keys().filter(|key| !listed.contains(key));
             let gone: Vec<ObjectKey> = keys.cloned().collect();
@@ -264,25 +292,25 @@ impl Index {
     }
 
     /// A write did not succeed: it is remembered, and tried again after a pause that doubles each time.
-    pub fn set_back(&self, place: &ObjectKey, obstacle: Obstacle, now: Instant) -> Instant {
-        let attempts =
-            self.snapshot().setbacks.get(place).map_or(1, |setback| setback.attempts.saturating_add(1));
-        let pause = FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
-        let retry_at = now + pause;
+    pub fn set_back(&self, wanted: &CopyKey, obstacle: Obstacle, now: Instant) -> Instant {
         self.change(|snapshot| {
+            let attempts =
+                snapshot.setbacks.get(wanted).map_or(1, |setback| setback.attempts.saturating_add(1));
+            let pause = FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
+            let retry_at = now + pause;
             if snapshot.setbacks.len() >= MANY_SETBACKS {
                 snapshot.setbacks.retain(|_, setback| now < setback.retry_at + LONGEST_PAUSE);
             }
-            snapshot.setbacks.insert(place.clone(), Setback { obstacle, retry_at, attempts });
-        });
-        retry_at
+            snapshot.setbacks.insert(wanted.clone(), Setback { obstacle, retry_at, attempts });
+            retry_at
+        })
     }
 
     /// A write is no longer wanted, or has been superseded.
-    pub fn forget_setback(&self, place: &ObjectKey) {
-        if self.snapshot().setbacks.contains_key(place) {
+    pub fn forget_setback(&self, wanted: &CopyKey) {
+        if self.snapshot().setbacks.contains_key(wanted) {
             self.change(|snapshot| {
-                snapshot.setbacks.remove(place);
+                snapshot.setbacks.remove(wanted);
             });
         }
     }
@@ -299,24 +327,34 @@ fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential
 }
 
 /// A copy that has gone, and whether pods rely on it.
-type Gone = (Missed, Reliance);
+type Gone = (Wanted, Reliance);
 
 /// Those that pods rely on. Asked only after it has been published that they are gone: a request first notes its
 /// reliance and then looks whether the copy is still there, so that one of both sides sees the other.
-fn relied_on(gone: impl IntoIterator<Item = Gone>) -> Vec<Missed> {
+fn relied_on(gone: impl IntoIterator<Item = Gone>) -> Vec<Wanted> {
     let now = Instant::now();
-    gone.into_iter().filter(|(_, reliance)| reliance.is_recent(now)).map(|(missed, _)| missed).collect()
+    gone.into_iter().filter(|(_, reliance)| reliance.is_recent(now)).map(|(wanted, _)| wanted).collect()
 }
 
 /// Forgets a namespace, and what was known of the copies in it.
 fn remove_namespace(snapshot: &mut Snapshot, name: &str) -> Vec<Gone> {
     snapshot.namespaces.remove(name);
-    let places: Vec<ObjectKey> =
-        snapshot.credentials.values().map(|credential| credential.copy_in(name)).collect();
-    for place in &places {
-        snapshot.setbacks.remove(place);
+    let copies: Vec<Wanted> =
+        snapshot.credentials.values().map(|credential| Wanted::new(credential, name)).collect();
+    for wanted in &copies {
+        snapshot.setbacks.remove(&wanted.key());
     }
-    places.into_iter().filter_map(|place| remove_copy(snapshot, place)).collect()
+    copies.into_iter().filter_map(|wanted| remove_copy(snapshot, wanted.place)).collect()
+}
+
+/// Nothing stands at a place any more.
+fn end_setbacks_at(snapshot: &mut Snapshot, place: &ObjectKey) {
+    let credentials = snapshot.credentials.values().filter(|credential| credential.copy_name == place.name);
+    let keys: Vec<CopyKey> =
+        credentials.map(|credential| Wanted::new(credential, &place.namespace).key()).collect();
+    for key in keys {
+        snapshot.setbacks.remove(&key);
+    }
 }
 
 /// Forgets a copy; returns it if its credential is still there.
@@ -324,7 +362,7 @@ fn remove_copy(snapshot: &mut Snapshot, place: ObjectKey) -> Option<Gone> {
     let copy = snapshot.copies.remove(&place)?;
     let mut credentials = snapshot.credentials.values();
     let credential = credentials.find(|credential| credential.uid == copy.credential_uid)?;
-    Some(((Arc::clone(credential), place), copy.reliance))
+    Some((Wanted { credential: Arc::clone(credential), place }, copy.reliance))
 }
 
 /// What decides about a namespace.
@@ -333,6 +371,11 @@ pub fn namespace_of(metadata: &ObjectMeta) -> Namespace {
         labels: metadata.labels.clone().unwrap_or_default(),
         terminating: metadata.deletion_timestamp.is_some(),
     }
+}
+
+/// `None` for one that is no number, of which nothing can be said.
+fn resource_version(metadata: &ObjectMeta) -> Option<u64> {
+    metadata.resource_version.as_deref()?.parse().ok()
 }
 
 /// Namespace and name of an object of a namespaced kind.

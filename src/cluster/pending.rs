@@ -1,13 +1,14 @@
 //! Copies that a pod waits for and that could not be created in its call.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use crate::model::ObjectKey;
-use crate::model::credential::Credential;
+use crate::model::copy::{CopyKey, Wanted};
 
 /// How many copies may wait. Far more than a cluster has in trouble at once; beyond it the next pod asks again.
 const MOST_PENDING: usize = 20_000;
@@ -23,39 +24,54 @@ pub struct Pending {
 
 #[derive(Default)]
 struct Shared {
-    waiting: Mutex<HashMap<ObjectKey, (Arc<Credential>, Instant)>>,
+    waiting: Mutex<HashMap<CopyKey, (Wanted, Instant)>>,
     changed: Notify,
 }
 
 impl Pending {
-    /// A copy waits until a moment, which replaces the one that it waited for before.
-    pub fn add(&self, credential: Arc<Credential>, place: ObjectKey, due: Instant) {
-        let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() < MOST_PENDING || waiting.contains_key(&place) {
-            waiting.insert(place, (credential, due));
-            self.shared.changed.notify_one();
+    /// A copy waits until a moment; if it waits already, until the later of both.
+    pub fn add(&self, wanted: Wanted, due: Instant) {
+        let mut waiting = self.waiting();
+        let has_room = waiting.len() < MOST_PENDING;
+        match waiting.entry(wanted.key()) {
+            Entry::Occupied(mut entry) => entry.get_mut().1 = entry.get().1.max(due),
+            Entry::Vacant(entry) if has_room => {
+                entry.insert((wanted, due));
+            }
+            Entry::Vacant(_) => return,
         }
+        self.shared.changed.notify_one();
     }
 
     /// A copy is looked at soon, unless it waits already.
-    pub fn look_soon(&self, credential: Arc<Credential>, place: ObjectKey) {
-        if !self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&place) {
-            self.add(credential, place, Instant::now() + FIRST_LOOK);
+    pub fn look_soon(&self, wanted: Wanted) {
+        let mut waiting = self.waiting();
+        let has_room = waiting.len() < MOST_PENDING;
+        if let Entry::Vacant(entry) = waiting.entry(wanted.key())
+            && has_room
+        {
+            entry.insert((wanted, Instant::now() + FIRST_LOOK));
+            self.shared.changed.notify_one();
         }
     }
 
-    /// A copy that waits is due at once: what stood in its way has gone.
+    /// Copies that wait at a place are due at once: what stood in their way has gone.
     pub fn hasten(&self, place: &ObjectKey) {
-        let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, due)) = waiting.get_mut(place) {
-            *due = Instant::now();
-            self.shared.changed.notify_one();
+        for (wanted, due) in self.waiting().values_mut() {
+            if wanted.place == *place {
+                *due = Instant::now();
+                self.shared.changed.notify_one();
+            }
         }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<CopyKey, (Wanted, Instant)>> {
+        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.waiting().len()
     }
 
     /// Whether none waits.
@@ -64,11 +80,9 @@ impl Pending {
     }
 
     /// Takes out those that are due, and says when the next one will be.
-    pub fn take_due(&self, now: Instant) -> (Vec<(Arc<Credential>, ObjectKey)>, Option<Instant>) {
-        let mut waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let due =
-            waiting.extract_if(|_, (_, due)| *due <= now).map(|(place, (credential, _))| (credential, place));
-        let due = due.collect();
+    pub fn take_due(&self, now: Instant) -> (Vec<Wanted>, Option<Instant>) {
+        let mut waiting = self.waiting();
+        let due = waiting.extract_if(|_, (_, due)| *due <= now).map(|(_, (wanted, _))| wanted).collect();
         (due, waiting.values().map(|(_, due)| *due).min())
     }
 
@@ -80,30 +94,51 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::policy::tests::credential;
+
+    fn wanted(name: &str) -> Wanted {
+        Wanted::new(&credential(name), "team-a")
+    }
 
     #[test]
     fn a_copy_waits_until_it_is_due() {
         let (pending, now) = (Pending::default(), Instant::now());
-        let place = ObjectKey::new("team-a", "regcred-ghcr");
         let later = now + Duration::from_secs(5);
-        pending.add(credential("ghcr"), place.clone(), later);
+        pending.add(wanted("ghcr"), later);
         assert_eq!(pending.take_due(now).1, Some(later));
         let (due, next) = pending.take_due(later);
-        assert_eq!((due[0].1.clone(), next), (place, None));
+        assert_eq!((due[0].key(), next), (wanted("ghcr").key(), None));
         assert!(pending.is_empty());
     }
 
     #[test]
+    fn the_later_of_two_moments_counts_and_a_look_changes_neither() {
+        let (pending, now) = (Pending::default(), Instant::now());
+        let later = now + Duration::from_mins(5);
+        pending.add(wanted("ghcr"), later);
+        pending.add(wanted("ghcr"), now);
+        pending.look_soon(wanted("ghcr"));
+        assert_eq!(pending.take_due(now).1, Some(later));
+    }
+
+    #[test]
+    fn two_credentials_with_one_copy_name_wait_each_by_itself() {
+        let (pending, now) = (Pending::default(), Instant::now());
+        let place = ObjectKey::new("team-a", "pull");
+        for name in ["alpha", "beta"] {
+            pending.add(Wanted { credential: credential(name), place: place.clone() }, now);
+        }
+        assert_eq!(pending.take_due(now).0.len(), 2);
+    }
+
+    #[test]
     fn a_copy_that_waits_is_due_at_once_when_its_obstacle_has_gone() {
-        let (pending, place) = (Pending::default(), ObjectKey::new("team-a", "regcred-ghcr"));
-        pending.hasten(&place);
+        let pending = Pending::default();
+        pending.hasten(&wanted("ghcr").place);
         assert!(pending.is_empty(), "what does not wait is not made to");
-        pending.add(credential("ghcr"), place.clone(), Instant::now() + Duration::from_mins(5));
-        pending.hasten(&place);
+        pending.add(wanted("ghcr"), Instant::now() + Duration::from_mins(5));
+        pending.hasten(&wanted("ghcr").place);
         assert_eq!(pending.take_due(Instant::now()).0.len(), 1);
     }
 }

@@ -4,9 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use crate::model::ObjectKey;
-use crate::model::credential::Credential;
-
 /// For how long a copy counts as relied on. A watch whose connection has died is found out after about a minute, so
 /// what a pod is told may be that old; twice that leaves room for a busy API server.
 const RELIED_FOR: Duration = Duration::from_mins(2);
@@ -17,9 +14,6 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(|| {
     let now = Instant::now();
     now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
 });
-
-/// A copy that has gone although pods rely on it, and the credential that it was for.
-pub type Missed = (Arc<Credential>, ObjectKey);
 
 /// The moment when a pod last relied on a copy, in milliseconds since [`EPOCH`]; 0 for never. Clones share it, so a
 /// note made on one snapshot is seen by all; it takes no lock, because every decision about a warm pod makes one.

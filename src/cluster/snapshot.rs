@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::reliance::Reliance;
 use crate::model::ObjectKey;
+use crate::model::copy::CopyKey;
 use crate::model::credential::Credential;
 use crate::model::pod::OPT_OUT_VALUE;
 use crate::model::source::Source;
@@ -32,7 +33,7 @@ pub struct Snapshot {
     /// Copies of ours.
     pub copies: imbl::HashMap<ObjectKey, Copy>,
     /// Writes that did not succeed, remembered until they may be tried again.
-    pub setbacks: imbl::HashMap<ObjectKey, Setback>,
+    pub setbacks: imbl::HashMap<CopyKey, Setback>,
 }
 
 /// A namespace, as far as it decides.
@@ -103,8 +104,8 @@ impl Snapshot {
         self.copies.get(place).is_some_and(|copy| copy.credential_uid == credential.uid)
     }
 
-    /// The obstacle to a copy that is remembered at a moment.
-    pub fn obstacle(&self, place: &ObjectKey, now: Instant) -> Option<&Obstacle> {
-        self.setbacks.get(place).filter(|setback| now < setback.retry_at).map(|setback| &setback.obstacle)
+    /// The setback of a copy that still counts at a moment.
+    pub fn setback(&self, wanted: &CopyKey, now: Instant) -> Option<&Setback> {
+        self.setbacks.get(wanted).filter(|setback| now < setback.retry_at)
     }
 }

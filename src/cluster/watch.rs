@@ -15,11 +15,10 @@ use serde::de::DeserializeOwned;
 
 use super::index::{Index, key_of};
 use super::pending::Pending;
-use super::reliance::Missed;
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
 use crate::model::ObjectKey;
-use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE};
+use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE, Wanted};
 use crate::server::{Part, Readiness};
 
 /// How long one watch request lasts, in seconds. A connection that has died unnoticed is found out 5 s after that,
@@ -143,9 +142,9 @@ impl Sink<RegistryCredential> for Credentials {
 }
 
 /// A copy that is gone although pods rely on it is created again.
-fn create_again(pending: &Pending, missed: impl IntoIterator<Item = Missed>) {
-    for (credential, place) in missed {
-        pending.look_soon(credential, place);
+fn create_again(pending: &Pending, missed: Vec<Wanted>) {
+    for wanted in missed {
+        pending.look_soon(wanted);
     }
 }
 
@@ -210,9 +209,11 @@ impl Sink<Secret> for Copies {
 
     fn apply(&mut self, object: &Secret) {
         self.index.apply_copy(object);
+        self.index.copies_seen(&object.metadata);
     }
 
     fn delete(&mut self, object: &Secret) {
+        self.index.copies_seen(&object.metadata);
         create_again(&self.pending, self.index.delete_copy(&object.metadata));
         if let Some(place) = key_of(&object.metadata) {
             self.pending.hasten(&place);

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
 use crate::cluster::{Index, Snapshot};
-use crate::model::ObjectKey;
-use crate::model::credential::{Credential, Offer};
+use crate::model::copy::Wanted;
+use crate::model::credential::Offer;
 use crate::model::source::SourceState;
 use crate::telemetry::copy_metrics::CopyMetrics;
 
@@ -19,51 +19,52 @@ use crate::telemetry::copy_metrics::CopyMetrics;
 const SOURCE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the loop sleeps when nothing waits; an addition wakes it.
 const IDLE: Duration = Duration::from_hours(1);
+/// The shortest sleep: many additions in a row are looked at together.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
+/// How many copies the loop creates at once. A fraction of what the carrier allows, so that admission calls always
+/// find room; two thousand copies whose source comes late are there within seconds all the same.
+const RETRIES_AT_ONCE: usize = 16;
 
-/// Runs until stopped.
-pub async fn run(
-    index: Arc<Index>,
-    carrier: Carrier,
-    pending: Pending,
-    metrics: CopyMetrics,
-    stop: CancellationToken,
-) {
+/// Runs for ever.
+pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, metrics: CopyMetrics) {
+    let turns = Arc::new(Semaphore::new(RETRIES_AT_ONCE));
     loop {
         let now = Instant::now();
         let (due, next) = pending.take_due(now);
-        for (credential, place) in due {
-            match what_next(&index.snapshot(), &credential, &place) {
-                Next::Create(credential) => {
+        for wanted in due {
+            match what_next(&index.snapshot(), &wanted) {
+                Next::Create(wanted) => {
                     // A failure comes back through the carrier, which adds it anew with a longer pause.
-                    let carrier = carrier.clone();
-                    tokio::spawn(async move { carrier.create(credential, place).await });
+                    let (carrier, turns) = (carrier.clone(), Arc::clone(&turns));
+                    tokio::spawn(async move {
+                        let _turn = turns.acquire().await;
+                        carrier.create(wanted).await;
+                    });
                 }
-                Next::Wait => pending.add(credential, place, now + SOURCE_PAUSE),
-                Next::Forget => index.forget_setback(&place),
+                Next::Wait => pending.add(wanted, now + SOURCE_PAUSE),
+                Next::Forget => index.forget_setback(&wanted.key()),
             }
         }
         metrics.pending(pending.len());
-        let pause = next
-            .map_or(IDLE, |next| next.saturating_duration_since(Instant::now()))
-            .max(Duration::from_millis(10));
+        let until_next = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
         tokio::select! {
-            () = stop.cancelled() => return,
-            () = pending.changed() => {}
-            () = tokio::time::sleep(pause) => {}
+            () = pending.changed() => tokio::time::sleep(SHORTEST_SLEEP).await,
+            () = tokio::time::sleep(until_next.max(SHORTEST_SLEEP)) => {}
         }
     }
 }
 
 enum Next {
     /// Create it for the credential as it is now.
-    Create(Arc<Credential>),
+    Create(Wanted),
     /// Its source cannot be carried yet.
     Wait,
     /// It is there, or nobody wants it any more.
     Forget,
 }
 
-fn what_next(known: &Snapshot, credential: &Credential, place: &ObjectKey) -> Next {
+fn what_next(known: &Snapshot, wanted: &Wanted) -> Next {
+    let Wanted { credential, place } = wanted;
     let Some(current) =
         known.credentials.get(&*credential.name).filter(|current| current.uid == credential.uid)
     else {
@@ -81,7 +82,9 @@ fn what_next(known: &Snapshot, credential: &Credential, place: &ObjectKey) -> Ne
         return Next::Forget;
     }
     match known.sources.get(&current.source).map(|source| &source.state) {
-        Some(SourceState::Good(_)) => Next::Create(Arc::clone(current)),
+        Some(SourceState::Good(_)) => {
+            Next::Create(Wanted { credential: Arc::clone(current), place: place.clone() })
+        }
         _ if namespace.is_some_and(|namespace| namespace.terminating) => Next::Forget,
         _ => Next::Wait,
     }

@@ -5,6 +5,7 @@
 //! clone labels and annotations too; such a clone is foreign.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -23,6 +24,37 @@ pub const COPY_LABEL: &str = "regcred.dev/copy";
 pub const COPY_LABEL_VALUE: &str = "true";
 /// The annotation that tells where a copy comes from.
 pub const ORIGIN_ANNOTATION: &str = "regcred.dev/origin";
+
+/// A copy that a credential is to have.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The credential.
+    pub credential: Arc<Credential>,
+    /// Where its copy belongs.
+    pub place: ObjectKey,
+}
+
+/// Tells one wanted copy from another. Two credentials may give their copies the same name; only one can have it, and
+/// what happens to the other must not be held against it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CopyKey {
+    /// Where the copy belongs.
+    pub place: ObjectKey,
+    /// The uid of its credential.
+    pub credential_uid: Arc<str>,
+}
+
+impl Wanted {
+    /// The copy of a credential in a namespace.
+    pub fn new(credential: &Arc<Credential>, namespace: &str) -> Self {
+        Self { credential: Arc::clone(credential), place: credential.copy_in(namespace) }
+    }
+
+    /// What tells it from others.
+    pub fn key(&self) -> CopyKey {
+        CopyKey { place: self.place.clone(), credential_uid: self.credential.uid.clone() }
+    }
+}
 
 /// The value of [`ORIGIN_ANNOTATION`], as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

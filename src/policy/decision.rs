@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Patch, Warnings};
 use crate::model::ObjectKey;
-use crate::model::credential::Credential;
+use crate::model::copy::Wanted;
 
 /// The answer to a request, and what goes with it.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub struct Decision {
     /// What has been written to the cluster, or would be were this no dry run.
     pub effects: Vec<Effect>,
     /// Copies that a pod now waits for and that are to be created later.
-    pub awaited: Vec<(Arc<Credential>, ObjectKey)>,
+    pub awaited: Vec<Wanted>,
     /// Copies that are there as far as is known, and that the pod counts on.
-    pub relied_on: Vec<(Arc<Credential>, ObjectKey)>,
+    pub relied_on: Vec<Wanted>,
 }
 
 /// Allowed or denied.

@@ -1,6 +1,5 @@
 //! Adds the pull Secrets that a new pod needs, after seeing to it that they are there.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::needs::{Answers, CopyAnswer, Need};
@@ -9,6 +8,7 @@ use super::{Decision, Effect, Patch, Reason, Step};
 use crate::cluster::Snapshot;
 use crate::cluster::snapshot::Obstacle;
 use crate::model::ObjectKey;
+use crate::model::copy::Wanted;
 use crate::model::credential::Offer;
 use crate::model::pod::Pod;
 use crate::model::source::SourceState;
@@ -117,8 +117,8 @@ impl<'a> Injection<'a> {
         Step::Decided(self.decision)
     }
 
-    fn standing(&self, place: &ObjectKey, candidate: &Candidate<'a>) -> Standing<'a> {
-        let credential = candidate.credential;
+    fn standing(&self, wanted: &Wanted) -> Standing<'a> {
+        let Wanted { credential, place } = wanted;
         if self.known.has_copy(place, credential) {
             return Standing::Present;
         }
@@ -129,13 +129,13 @@ impl<'a> Injection<'a> {
             Some(SourceState::Good(_)) if *place == credential.source => return Standing::Present,
             Some(SourceState::Good(_)) => {}
         }
-        match self.answers.copies.get(&candidate.credential.name) {
+        match self.answers.copies.get(&credential.name) {
             Some(CopyAnswer::Present) => Standing::Present,
             Some(CopyAnswer::Created) => Standing::Created,
             Some(CopyAnswer::Absent) => Standing::WouldBeCreated,
             Some(CopyAnswer::Blocked(obstacle)) => Standing::Blocked(obstacle),
-            None => match self.known.obstacle(place, self.now) {
-                Some(obstacle) => Standing::Blocked(obstacle),
+            None => match self.known.setback(&wanted.key(), self.now) {
+                Some(setback) => Standing::Blocked(&setback.obstacle),
                 None => Standing::ToBeCreated,
             },
         }
@@ -144,16 +144,16 @@ impl<'a> Injection<'a> {
     /// The outcome of a pod that needs a credential. The name is added whenever its copy is there or will come;
     /// never one that stands for a foreign Secret, nor for one that would fail every pull of the pod.
     fn consider(&mut self, candidate: &Candidate<'a>) {
-        let credential = candidate.credential;
-        let place = credential.copy_in(self.request.namespace());
+        let wanted = Wanted::new(candidate.credential, self.request.namespace());
+        let Wanted { credential, place } = &wanted;
         let name = &place.name;
         let source = &credential.source;
         let effect = || Effect { creates: place.clone(), credential: credential.name.clone() };
-        match self.standing(&place, candidate) {
-            Standing::Present => self.rely_on(candidate, &place),
+        match self.standing(&wanted) {
+            Standing::Present => self.rely_on(wanted),
             Standing::Created => {
                 self.decision.effects.push(effect());
-                self.rely_on(candidate, &place);
+                self.rely_on(wanted);
             }
             Standing::WouldBeCreated => {
                 self.decision.effects.push(effect());
@@ -162,13 +162,13 @@ impl<'a> Injection<'a> {
             }
             Standing::ToBeCreated => {
                 let is_dry_run = self.request.is_dry_run();
-                self.needs.push(Need::Copy { credential: Arc::clone(credential), place, is_dry_run });
+                self.needs.push(Need::Copy { wanted, is_dry_run });
             }
             Standing::SourceMissing => {
                 self.decision.warnings.add(format!(
                     "pull Secret {name} waits for its source {source}, which is missing or no registry Secret"
                 ));
-                self.await_copy(candidate, &place);
+                self.await_copy(wanted);
             }
             Standing::SourceUndecodable(reason) => {
                 self.leave_out(name, &format!("pull Secret {name} not added: {source} is broken: {reason}"));
@@ -191,7 +191,7 @@ impl<'a> Injection<'a> {
             }
             Standing::Blocked(Obstacle::Passing(reason)) => {
                 self.decision.warnings.add(format!("pull Secret {name} will be created later: {reason}"));
-                self.await_copy(candidate, &place);
+                self.await_copy(wanted);
             }
         }
     }
@@ -202,19 +202,19 @@ impl<'a> Injection<'a> {
         }
     }
 
-    fn rely_on(&mut self, candidate: &Candidate<'a>, place: &ObjectKey) {
+    fn rely_on(&mut self, wanted: Wanted) {
+        self.add(&wanted.place.name);
         // A source that is its own copy is nothing that could be created again.
-        if !self.request.is_dry_run() && *place != candidate.credential.source {
-            self.decision.relied_on.push((Arc::clone(candidate.credential), place.clone()));
+        if !self.request.is_dry_run() && wanted.place != wanted.credential.source {
+            self.decision.relied_on.push(wanted);
         }
-        self.add(&place.name);
     }
 
-    fn await_copy(&mut self, candidate: &Candidate<'a>, place: &ObjectKey) {
+    fn await_copy(&mut self, wanted: Wanted) {
+        self.add(&wanted.place.name);
         if !self.request.is_dry_run() {
-            self.decision.awaited.push((Arc::clone(candidate.credential), place.clone()));
+            self.decision.awaited.push(wanted);
         }
-        self.add(&place.name);
     }
 
     /// A pod that names the Secret by itself has made its choice, and is not told.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cluster::snapshot::{Namespace, Obstacle};
-use crate::model::ObjectKey;
-use crate::model::credential::Credential;
+use crate::model::copy::Wanted;
 
 /// Something that must be got or done before a decision can be made.
 #[derive(Debug, Clone)]
@@ -14,10 +13,8 @@ pub enum Need {
     Namespace(Arc<str>),
     /// Create the copy of a credential, which the watch has not shown yet; on a dry run only look for it.
     Copy {
-        /// The credential.
-        credential: Arc<Credential>,
-        /// Where its copy belongs.
-        place: ObjectKey,
+        /// The copy.
+        wanted: Wanted,
         /// Whether nothing may be written.
         is_dry_run: bool,
     },

@@ -114,8 +114,8 @@ impl Cluster {
                                 answers.namespace =
                                     Some(NamespaceAnswer::Found(Arc::new(Namespace::default())));
                             }
-                            Need::Copy { credential, .. } => {
-                                answers.copies.insert(credential.name.clone(), answer.clone());
+                            Need::Copy { wanted, .. } => {
+                                answers.copies.insert(wanted.credential.name.clone(), answer.clone());
                             }
                         }
                     }

@@ -87,8 +87,8 @@ fn decide(pod: &Value, known: &Snapshot) -> Decision {
                         Need::Namespace(_) => {
                             answers.namespace = Some(NamespaceAnswer::Found(Arc::default()));
                         }
-                        Need::Copy { credential, .. } => {
-                            drop(answers.copies.insert(credential.name.clone(), CopyAnswer::Created));
+                        Need::Copy { wanted, .. } => {
+                            drop(answers.copies.insert(wanted.credential.name.clone(), CopyAnswer::Created));
                         }
                     }
                 }

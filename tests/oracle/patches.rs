@@ -42,7 +42,7 @@ fn decide(index: &Index, pod: &Value) -> Decision {
         match Rule::Inject.decide(&request, &index.snapshot(), &answers, Instant::now()) {
             Step::Decided(decision) => return decision,
             Step::Needs(needs) => answers.copies.extend(needs.into_iter().map(|need| match need {
-                Need::Copy { credential, .. } => (credential.name.clone(), CopyAnswer::Created),
+                Need::Copy { wanted, .. } => (wanted.credential.name.clone(), CopyAnswer::Created),
                 Need::Namespace(name) => panic!("{name} is known"),
             })),
         }

@@ -41,6 +41,11 @@ fn source_uid(index: &Index, name: &str) -> Option<String> {
     snapshot.sources.get(&ObjectKey::new("sources", name))?.uid().map(str::to_owned)
 }
 
+/// The copy of a credential of [`credential`] at a place.
+fn key(place: &ObjectKey, name: &str) -> CopyKey {
+    CopyKey { place: place.clone(), credential_uid: format!("uid-of-{name}").into() }
+}
+
 const JSON: &str = "kubernetes.io/dockerconfigjson";
 const CFG: &str = "kubernetes.io/dockercfg";
 
@@ -120,7 +125,7 @@ fn copy_with(change: impl FnOnce(&mut Value)) -> Secret {
 #[test]
 fn only_what_bears_all_marks_counts_as_a_copy_and_ends_the_setback() {
     let (index, place) = (Index::new("regcred-system"), ObjectKey::new("team-a", "regcred-ghcr"));
-    index.set_back(&place, Obstacle::Foreign, Instant::now());
+    index.set_back(&key(&place, "ghcr"), Obstacle::Foreign, Instant::now());
     index.apply_copy(&copy_with(|copy| copy["metadata"]["annotations"] = json!({})));
     assert!(index.snapshot().copies.is_empty() && index.snapshot().setbacks.len() == 1);
     index.apply_copy(&copy_with(|_| {}));
@@ -147,9 +152,13 @@ fn many_old_setbacks_are_forgotten() {
     let (index, now) = (Index::new("regcred-system"), Instant::now());
     let long_ago = now.checked_sub(Duration::from_mins(20)).unwrap();
     for number in 0..MANY_SETBACKS {
-        index.set_back(&ObjectKey::new("team-a", &number.to_string()), Obstacle::Foreign, long_ago);
+        index.set_back(
+            &key(&ObjectKey::new("team-a", &number.to_string()), "ghcr"),
+            Obstacle::Foreign,
+            long_ago,
+        );
     }
-    index.set_back(&ObjectKey::new("team-a", "now"), Obstacle::Foreign, now);
+    index.set_back(&key(&ObjectKey::new("team-a", "now"), "ghcr"), Obstacle::Foreign, now);
     assert_eq!(index.snapshot().setbacks.len(), 1);
 }
 
@@ -163,7 +172,11 @@ fn index_with_copy() -> (Index, ObjectKey, Secret) {
     let mut copy = copy_of(&source_secret("{}"), &index.snapshot().credentials["ghcr"], &place);
     copy.metadata.uid = Some("1".into());
     index.apply_copy(&copy);
-    index.set_back(&ObjectKey::new("team-a", "regcred-quay"), Obstacle::Foreign, Instant::now());
+    index.set_back(
+        &key(&ObjectKey::new("team-a", "regcred-quay"), "quay"),
+        Obstacle::Foreign,
+        Instant::now(),
+    );
     (index, place, copy)
 }
 
@@ -171,8 +184,8 @@ fn rely_on(index: &Index, place: &ObjectKey) {
     index.snapshot().copies[place].reliance.note(Instant::now());
 }
 
-fn places(missed: impl IntoIterator<Item = Missed>) -> Vec<String> {
-    missed.into_iter().map(|(credential, place)| format!("{} for {}", place, credential.name)).collect()
+fn places(missed: impl IntoIterator<Item = Wanted>) -> Vec<String> {
+    missed.into_iter().map(|wanted| format!("{} for {}", wanted.place, wanted.credential.name)).collect()
 }
 
 #[rstest]
@@ -202,7 +215,38 @@ fn a_copy_that_is_gone_is_missed_only_if_pods_rely_on_it(#[case] end: fn(&Index,
 #[test]
 fn a_copy_of_a_former_credential_that_has_gone_is_no_obstacle_any_more() {
     let (index, place) = (Index::new("regcred-system"), ObjectKey::new("sources", "regcred-ghcr"));
-    index.set_back(&place, Obstacle::Passing("the former one is still there".into()), Instant::now());
+    index.apply_credential(&credential("ghcr", "named")).unwrap();
+    index.set_back(
+        &key(&place, "ghcr"),
+        Obstacle::Passing("the former one is still there".into()),
+        Instant::now(),
+    );
     assert!(index.delete_copy(&metadata("regcred-ghcr", "of-the-former")).is_empty());
     assert!(index.snapshot().setbacks.is_empty());
+}
+
+#[test]
+fn what_the_watch_has_shown_beyond_an_answer_counts_more() {
+    let (index, place, mut copy) = index_with_copy();
+    let at = |copy: &mut Secret, version: &str| copy.metadata.resource_version = Some(version.into());
+    at(&mut copy, "12");
+    index.copies_seen(&copy.metadata);
+    index.delete_copy(&copy.metadata);
+    at(&mut copy, "11");
+    index.learn_copy(&copy);
+    assert!(index.snapshot().copies.is_empty(), "the answer to a write is older than its deletion");
+    at(&mut copy, "13");
+    index.learn_copy(&copy);
+    assert!(index.snapshot().copies.contains_key(&place));
+}
+
+#[test]
+fn a_copy_that_has_gone_is_no_rival_any_more() {
+    let (index, place, copy) = index_with_copy();
+    let mut other = credential("other", "named");
+    other.spec.copy_name = Some("regcred-ghcr".into());
+    index.apply_credential(&other).unwrap();
+    index.set_back(&key(&place, "other"), Obstacle::Rival("ghcr".into()), Instant::now());
+    index.delete_copy(&copy.metadata);
+    assert!(index.snapshot().setback(&key(&place, "other"), Instant::now()).is_none());
 }

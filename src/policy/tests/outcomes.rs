@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::cluster::snapshot::Obstacle;
-use crate::model::ObjectKey;
+use crate::model::copy::Wanted;
 use crate::policy::Reason;
 
 const NARROWED: &str = r#"{"auths":{"ghcr.io":{"auth":"dTpw"}}}"#;
@@ -169,7 +169,7 @@ fn of_two_credentials_that_want_the_same_copy_each_has_its_own_answer() {
 #[test]
 fn an_obstacle_is_remembered_until_its_pause_is_over() {
     let cluster = Cluster::new().offering("ghcr", &json!({"namespaces": ["*"]}), &["ghcr.io"]);
-    let place = ObjectKey::new("team-a", "regcred-ghcr");
+    let place = Wanted::new(&credential("ghcr"), "team-a").key();
     let asks = || {
         let step = cluster.step(&creation("team-a", &pod(&["ghcr.io/a"])), &Answers::default());
         matches!(step, Step::Needs(_))
@@ -186,7 +186,7 @@ fn an_obstacle_is_remembered_until_its_pause_is_over() {
 #[test]
 fn pauses_double_from_five_seconds_to_five_minutes() {
     let (cluster, now) = (Cluster::new(), Instant::now());
-    let place = ObjectKey::new("team-a", "regcred-ghcr");
+    let place = Wanted::new(&credential("ghcr"), "team-a").key();
     let pauses = (0..8).map(|_| (cluster.0.set_back(&place, Obstacle::Foreign, now) - now).as_secs());
     assert_eq!(pauses.collect::<Vec<_>>(), [5, 10, 20, 40, 80, 160, 300, 300]);
 }
