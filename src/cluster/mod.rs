@@ -18,7 +18,7 @@ pub use snapshot::Snapshot;
 /// The longest account of an API error in a warning, in characters; the warning has room for 120 in all.
 const BRIEF_LENGTH: usize = 80;
 
-/// An API error in a few words, for warnings and logs: the API server's own message, or that it was not reached.
+/// An API error in a few words, for warnings: the API server's own message, or that it was not reached.
 ///
 /// Whoever is told knows which object it is about; what `secrets "name" is forbidden: ` takes is needed for the
 /// reason.

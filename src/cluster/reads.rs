@@ -10,8 +10,9 @@ use kube::{Api, Client};
 use super::index::namespace_of;
 use crate::policy::NamespaceAnswer;
 
-/// The longest a read takes even if its caller has more time: a hung connection must not hold it all.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest a read takes, of the 3 s that a pod's review has: a hung connection must leave time for what is decided
+/// without it.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads a namespace that the watch has not shown yet. What comes back is not put in the index: the watch will
 /// bring it, and until then a later change must not be hidden by this older view.

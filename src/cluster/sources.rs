@@ -2,11 +2,14 @@
 //! number does not grow with the credentials.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Weak};
 
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::watcher;
 use kube::{Api, Client};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Snapshot;
@@ -23,6 +26,10 @@ pub(super) struct SourceWatches {
     /// Tells, by being dropped everywhere, that every source known at the start has been looked for. Present until
     /// the credentials are known completely; before that, nothing is watched.
     before_begin: Option<Arc<ReadyOnceDropped>>,
+    /// The same while somebody still has to look: a watch that is started anew before its first list takes a share over.
+    synced: Weak<ReadyOnceDropped>,
+    /// Told when a watch ends by itself, which is a defect.
+    ended: Arc<Notify>,
     running: BTreeMap<Arc<str>, NamespaceWatch>,
 }
 
@@ -43,26 +50,34 @@ impl Drop for ReadyOnceDropped {
 
 impl SourceWatches {
     pub(super) fn new(client: Client, index: Arc<Index>, synced: Part) -> Self {
-        let before_begin = Some(Arc::new(ReadyOnceDropped(synced)));
-        Self { client, index, before_begin, running: BTreeMap::new() }
+        let share = Arc::new(ReadyOnceDropped(synced));
+        let synced = Arc::downgrade(&share);
+        let (ended, running) = (Arc::default(), BTreeMap::new());
+        Self { client, index, before_begin: Some(share), synced, ended, running }
+    }
+
+    /// Told when a watch ends by itself.
+    pub(super) fn ended(&self) -> Arc<Notify> {
+        Arc::clone(&self.ended)
     }
 
     /// The credentials are known completely.
     pub(super) fn begin(&mut self, known: &Snapshot) {
-        let share = self.before_begin.take();
-        self.follow(known, share.as_ref());
+        let _share = self.before_begin.take();
+        self.follow(known);
     }
 
     /// Starts, restarts and ends watches after the credentials have changed.
     pub(super) fn follow_credentials(&mut self, known: &Snapshot) {
         if self.before_begin.is_none() {
-            self.follow(known, None);
+            self.follow(known);
         }
     }
 
     /// A namespace in which another Secret has become a source is watched anew, because Secrets that no credential
     /// named were not kept.
-    fn follow(&mut self, known: &Snapshot, share: Option<&Arc<ReadyOnceDropped>>) {
+    fn follow(&mut self, known: &Snapshot) {
+        let share = self.synced.upgrade();
         let mut wanted: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
         for credential in known.credentials.values() {
             let source = credential.source.clone();
@@ -75,7 +90,7 @@ impl SourceWatches {
                 _ => {
                     // The old watches end first: their view must not come in after the new ones'.
                     self.running.remove(&namespace);
-                    let watch = self.watch(&namespace, names, share);
+                    let watch = self.watch(&namespace, names, share.as_ref());
                     self.running.insert(namespace, watch);
                 }
             }
@@ -96,7 +111,13 @@ impl SourceWatches {
             let sink =
                 Sources { index: Arc::clone(&self.index), namespace: Arc::clone(namespace), secret_type };
             let mut share = share.cloned();
-            tasks.spawn(follow("source secrets", api, config, sink, move || drop(share.take())));
+            let watch = follow("source secrets", api, config, sink, move || drop(share.take()));
+            let ended = Arc::clone(&self.ended);
+            tasks.spawn(async move {
+                // A panic ends it as well, and has been logged.
+                let _ = AssertUnwindSafe(watch).catch_unwind().await;
+                ended.notify_one();
+            });
         }
         NamespaceWatch { names, _tasks: tasks }
     }

@@ -78,12 +78,18 @@ pub(super) async fn follow<K, S>(
     }
 }
 
-/// Never the error's own text: one of decoding may quote the object, which may be a Secret.
+/// The API server's own words, or what kind of failure it was. Never the text of an error of decoding, which may quote
+/// the object, and that may be a Secret.
 fn describe(error: &watcher::Error) -> String {
+    let of_client = |error: &kube::Error| match error {
+        kube::Error::Api(status) => status.message.clone(),
+        kube::Error::SerdeError(_) => "the API server's answer could not be read".to_owned(),
+        _ => "the API server could not be reached".to_owned(),
+    };
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => super::brief(error),
+        | watcher::Error::WatchFailed(error) => of_client(error),
         watcher::Error::WatchError(status) => status.message.clone(),
         watcher::Error::NoResourceVersion => "the API server sent no resource version".to_owned(),
     }
@@ -95,6 +101,7 @@ pub async fn run(client: Client, index: Arc<Index>, pending: Pending, readiness:
         .labels(&format!("{COPY_LABEL}={COPY_LABEL_VALUE}"))
         .page_size(SECRETS_PER_PAGE);
     let sources = SourceWatches::new(client.clone(), Arc::clone(&index), readiness.part("source-secrets"));
+    let source_ended = sources.ended();
     let credentials = Credentials { index: Arc::clone(&index), sources };
     let namespaces = Namespaces { index: Arc::clone(&index), pending: pending.clone() };
     let accounts = ServiceAccounts(Arc::clone(&index));
@@ -104,6 +111,7 @@ pub async fn run(client: Client, index: Arc<Index>, pending: Pending, readiness:
         move || part.ready()
     };
     tokio::select! {
+        () = source_ended.notified() => {}
         () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, part("registrycredentials")) => {}
         () = follow("namespaces", Api::all(client.clone()), all(), namespaces, part("namespaces")) => {}
         () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, part("serviceaccounts")) => {}

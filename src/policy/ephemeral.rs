@@ -3,7 +3,7 @@
 //! Pull Secrets cannot be added to a pod that exists, so all that can be done is to say so at once.
 
 use super::needs::{Answers, Need};
-use super::offers::{self, Images, Place};
+use super::offers::{self, Certainty, Images, Place};
 use super::{Decision, Reason, Step};
 use crate::cluster::Snapshot;
 use crate::model::credential::Offer;
@@ -16,14 +16,17 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
         (Err(error), _) | (_, Err(error)) => return Step::Decided(Decision::unreadable("pod", &error)),
     };
     let namespace = request.namespace();
-    if known.keeps_out_of(namespace) || pod.opts_out() {
+    if known.keeps_out_of(namespace) {
+        return Step::Decided(Decision::allow(Reason::SystemNamespace));
+    }
+    if pod.opts_out() {
         return Step::Decided(Decision::allow(Reason::OptedOut));
     }
     let added =
         pod.ephemeral_images().filter(|image| !before.ephemeral_images().any(|existing| existing == *image));
     let mut candidates = offers::needed(&Images::read(added), known);
     candidates.retain(|candidate| {
-        candidate.need == offers::Need::Yes
+        candidate.certainty == Certainty::Yes
             && !pod.names_pull_secret(&candidate.credential.copy_name)
             && Place::Unread.offers(namespace, candidate) != Offer::No
     });

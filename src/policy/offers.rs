@@ -35,9 +35,9 @@ impl Images {
     }
 }
 
-/// Whether a credential is needed.
+/// How sure it is that a credential is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum Certainty {
     /// It answers for an image.
     Yes,
     /// Its Secret has not been seen since we started, so nobody can tell. Pull Secrets can never be added to a pod
@@ -48,18 +48,19 @@ pub(super) enum Need {
 /// A credential that the images need.
 pub(super) struct Candidate<'a> {
     pub(super) credential: &'a Arc<Credential>,
-    pub(super) need: Need,
+    pub(super) certainty: Certainty,
 }
 
 /// The credentials that the images need, offered or not, by name.
 pub(super) fn needed<'a>(images: &Images, known: &'a Snapshot) -> Vec<Candidate<'a>> {
     let candidates = known.credentials.values().filter_map(|credential| {
         let mut narrowed = images.0.iter().filter(|image| credential.is_for(&image.target)).peekable();
-        let need = match known.sources.get(&credential.source).and_then(|source| source.keyring.as_ref()) {
-            Some(keyring) => narrowed.any(|image| keyring.answers(&image.target)).then_some(Need::Yes),
-            None => narrowed.peek().map(|_| Need::Perhaps),
+        let certainty = match known.sources.get(&credential.source).and_then(|source| source.keyring.as_ref())
+        {
+            Some(keyring) => narrowed.any(|image| keyring.answers(&image.target)).then_some(Certainty::Yes),
+            None => narrowed.peek().map(|_| Certainty::Perhaps),
         };
-        need.map(|need| Candidate { credential, need })
+        certainty.map(|certainty| Candidate { credential, certainty })
     });
     candidates.collect()
 }
@@ -90,7 +91,7 @@ impl Place {
         }
     }
 
-    /// Leaves those candidates that the namespace is offered; by its labels alone where they are known.
+    /// Whether the namespace is offered a candidate, as far as is known of it.
     pub(super) fn offers(&self, namespace: &str, candidate: &Candidate<'_>) -> Offer {
         let labels = match self {
             Self::Known(known) => Some(&known.labels),

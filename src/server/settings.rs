@@ -38,8 +38,8 @@ pub struct Settings {
     pub drain_pause: Duration,
 
     /// How long a stopping server then waits for reviews that are still being answered
-    // The longest review has 10 s (timeoutSeconds of the fail-closed webhooks). Pause and wait together,
-    // 25 s, stay below Kubernetes' default terminationGracePeriodSeconds of 30 s, after which the kubelet kills.
+    // Five times what the longest review has (timeoutSeconds 3). Pause and wait together, 25 s, stay below Kubernetes'
+    // default terminationGracePeriodSeconds of 30 s, after which the kubelet kills.
     #[arg(
         long, env = "REGCRED_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "15s",
         value_parser = crate::duration::parse
