@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client};
@@ -28,33 +27,57 @@ pub struct Stage {
     installation: &'static Installation,
     client: Client,
     name: &'static str,
-    content: BTreeMap<String, ByteString>,
+    /// The namespace of the source.
+    sources: String,
 }
 
 impl Stage {
     /// Waits for its turn; offers a credential of this name to all namespaces that carry its label, and waits until
     /// every server knows.
     pub async fn set(name: &'static str) -> Self {
+        let stage = Self::enter(name).await;
+        stage.bring_source().await;
+        stage.offer().await;
+        stage
+    }
+
+    /// The same with a credential whose source is not there yet.
+    pub async fn set_without_source(name: &'static str) -> Self {
+        let stage = Self::enter(name).await;
+        stage.offer().await;
+        stage
+    }
+
+    async fn enter(name: &'static str) -> Self {
         let turn = TURN.lock().await;
         let installation = Installation::shared().await;
         // Everybody is asked again: connections that are left of the test before lead where they did then.
         installation.publish();
         installation.replicas().iter().for_each(|replica| replica.backend().cut());
-        let control_plane = installation.control_plane();
-        let sources = control_plane.namespace("sources").await;
-        let registry = registry(name);
-        control_plane.apply(&registry_secret(&sources, name, &[&registry]).to_string()).await;
-        let offer = json!({"namespaceSelector": {"matchLabels": {"stage": name}}});
-        control_plane.apply(&registry_credential(name, (&sources, name), offer).to_string()).await;
-        let client = control_plane.client(User::Developer).await;
-        let secrets: Api<Secret> = Api::namespaced(client.clone(), &sources);
-        let content = secrets.get(name).await.expect("the source").data.expect("content");
-        let stage = Self { _turn: turn, installation, client, name, content };
+        let sources = installation.control_plane().namespace("sources").await;
+        let client = installation.control_plane().client(User::Developer).await;
+        let stage = Self { _turn: turn, installation, client, name, sources };
         stage.delay_watches(WatchDelay::None);
-        let probe = format!("{name}-probe");
-        stage.create_namespace(&probe).await.expect("a namespace");
-        reviews::until_known(installation, &stage.pod_as_json(&probe, "probe"), &stage.copy()).await;
         stage
+    }
+
+    /// Creates the source.
+    pub async fn bring_source(&self) {
+        self.control_plane().apply(&self.source().to_string()).await;
+    }
+
+    fn source(&self) -> Value {
+        registry_secret(&self.sources, self.name, &[&registry(self.name)])
+    }
+
+    /// Creates the credential, and waits until every server gives its Secret to a pod.
+    async fn offer(&self) {
+        let offer = json!({"namespaceSelector": {"matchLabels": {"stage": self.name}}});
+        let credential = registry_credential(self.name, (&self.sources, self.name), offer);
+        self.control_plane().apply(&credential.to_string()).await;
+        let probe = format!("{}-probe", self.name);
+        self.create_namespace(&probe).await.expect("a namespace");
+        reviews::until_known(self.installation, &self.pod_as_json(&probe, "probe"), &self.copy()).await;
     }
 
     pub fn installation(&self) -> &'static Installation {
@@ -125,8 +148,8 @@ impl Stage {
 
     /// Whether a Secret holds what the source holds.
     pub fn is_whole(&self, copy: &Secret) -> bool {
-        copy.data.as_ref() == Some(&self.content)
-            && copy.type_.as_deref() == Some("kubernetes.io/dockerconfigjson")
+        let source: Secret = serde_json::from_value(self.source()).expect("a Secret");
+        copy.data == source.data && copy.type_.as_deref() == Some("kubernetes.io/dockerconfigjson")
     }
 
     pub fn api<K>(&self, namespace: &str) -> Api<K>

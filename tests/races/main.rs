@@ -5,6 +5,7 @@
 mod conflict;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod late_source;
 mod namespaces;
 mod one_namespace;
 mod recreation;
