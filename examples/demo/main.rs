@@ -83,21 +83,24 @@ async fn show(once: bool) -> Result<(), String> {
         .succeeded();
     kubectl("get secrets --namespace team-a").await.succeeded();
     expect(&installation, "team-a", "private", Some(PULL_SECRET)).await?;
+    expect_secrets(&installation, "team-a", &[PULL_SECRET]).await?;
 
     title("A public image needs nothing and gets nothing");
     kubectl("run public --namespace team-a --image busybox").await.succeeded();
     expect(&installation, "team-a", "public", None).await?;
 
     title("Another's Secret of the copy's name is never touched; kubectl says so");
-    kubectl("run private --namespace team-b --image registry.example/team/app:1").await.succeeded();
+    let told = kubectl("run private --namespace team-b --image registry.example/team/app:1").await;
+    expect_warning(&told.stderr, "is not regcred's")?;
     expect(&installation, "team-b", "private", None).await?;
 
     title("A dry run writes nothing and says what would happen");
     kubectl("create namespace team-c").await.succeeded();
-    kubectl("run private --namespace team-c --image registry.example/team/app:1 --dry-run=server")
-        .await
-        .succeeded();
+    let told =
+        kubectl("run private --namespace team-c --image registry.example/team/app:1 --dry-run=server").await;
+    expect_warning(&told.stderr, "would create Secret team-c/")?;
     kubectl("get secrets --namespace team-c").await.succeeded();
+    expect_secrets(&installation, "team-c", &[]).await?;
 
     if once {
         title("Done");
@@ -125,8 +128,10 @@ async fn known(installation: &Installation) -> Result<(), String> {
     // Twice for each replica in a row: the API server asks one and then another.
     let mut in_a_row = 0;
     while in_a_row < 2 * installation.replicas().len() {
-        let pod = control_plane.kubectl(&run).await.json();
-        in_a_row = if names(&pod).is_empty() { 0 } else { in_a_row + 1 };
+        // While its source is not known yet, the name is added with a warning.
+        let output = control_plane.kubectl(&run).await;
+        let waits = output.stderr.contains("waits for");
+        in_a_row = if waits || names(&output.json()).is_empty() { 0 } else { in_a_row + 1 };
         if tokio::time::Instant::now() > deadline {
             return Err(format!("the credential is not known after {KNOWN_LIMIT:?}"));
         }
@@ -147,6 +152,27 @@ async fn expect(
     } else {
         Err(format!("pod {namespace}/{pod} names the pull Secrets {names:?} instead of {secret:?}"))
     }
+}
+
+async fn expect_secrets(
+    installation: &Installation,
+    namespace: &str,
+    expected: &[&str],
+) -> Result<(), String> {
+    let get = ["get", "secrets", "--namespace", namespace, "-o", "json"];
+    let list = installation.control_plane().kubectl(&get).await.json();
+    let items = list.pointer("/items").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = items.filter_map(|secret| secret.pointer("/metadata/name")?.as_str()).collect();
+    if names == expected {
+        Ok(())
+    } else {
+        Err(format!("namespace {namespace} has the Secrets {names:?} instead of {expected:?}"))
+    }
+}
+
+fn expect_warning(told: &str, words: &str) -> Result<(), String> {
+    let is_told = told.lines().any(|line| line.starts_with("Warning:") && line.contains(words));
+    if is_told { Ok(()) } else { Err(format!("kubectl did not warn that {words:?}, but said {told:?}")) }
 }
 
 fn names(pod: &Value) -> Vec<String> {

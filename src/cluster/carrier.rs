@@ -1,6 +1,9 @@
 //! Creates missing copies, in an admission call or from the retry loop. It only ever creates: what exists is read
 //! once and judged, never changed.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -230,57 +233,5 @@ fn obstacle_of(error: &kube::Error) -> Obstacle {
         413 => Obstacle::Lasting(super::brief(error).into()),
         422 if is_invalid => Obstacle::Lasting(super::brief(error).into()),
         _ => Obstacle::Passing(super::brief(error).into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-    use serde_json::json;
-
-    use super::*;
-
-    fn passing(reason: &str) -> Obstacle {
-        Obstacle::Passing(reason.into())
-    }
-
-    fn lasting(reason: &str) -> Obstacle {
-        Obstacle::Lasting(reason.into())
-    }
-
-    /// In the API server's own words.
-    #[rstest]
-    #[case::quota(
-        403,
-        "secrets",
-        r#"secrets "a" is forbidden: exceeded quota: few"#,
-        passing("exceeded quota: few")
-    )]
-    #[case::no_right(
-        403,
-        "secrets",
-        "secrets is forbidden: User x cannot create",
-        passing("User x cannot create")
-    )]
-    #[case::policy(422, "secrets", r#"secrets "a" is forbidden: Policy denied"#, passing("Policy denied"))]
-    #[case::webhook(
-        422,
-        "",
-        "admission webhook denied the request",
-        passing("admission webhook denied the request")
-    )]
-    #[case::invalid(422, "Secret", r#"Secret "a" is invalid: x"#, lasting(r#"Secret "a" is invalid: x"#))]
-    #[case::too_large(413, "", "too large", lasting("too large"))]
-    #[case::no_namespace(404, "namespaces", "not found", Obstacle::NamespaceGone)]
-    #[case::overloaded(429, "", "try again", passing("try again"))]
-    fn only_what_the_api_server_never_accepts_is_given_up(
-        #[case] code: u16,
-        #[case] kind: &str,
-        #[case] message: &str,
-        #[case] expected: Obstacle,
-    ) {
-        let status = json!({"code": code, "message": message, "details": {"kind": kind}});
-        let error = kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()));
-        assert_eq!(obstacle_of(&error), expected);
     }
 }

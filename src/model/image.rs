@@ -89,6 +89,11 @@ impl ImageReference {
         &self.repository
     }
 
+    /// The same, given away.
+    pub fn into_repository(self) -> String {
+        self.repository
+    }
+
     /// The tag; `latest` when neither tag nor digest is given, as in `ParseImageName`.
     pub fn tag(&self) -> Option<&str> {
         match (&self.tag, &self.digest) {

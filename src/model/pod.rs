@@ -40,6 +40,8 @@ struct Annotations<'a> {
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct PodSpec<'a> {
     service_account_name: Option<Text<'a>>,
+    /// The deprecated name of the same; the API server fills in both.
+    service_account: Option<Text<'a>>,
     image_pull_secrets: Option<Vec<LocalObjectReference<'a>>>,
     containers: Option<Vec<Container<'a>>>,
     init_containers: Option<Vec<Container<'a>>>,
@@ -105,8 +107,8 @@ impl<'a> Pod<'a> {
 
     /// The ServiceAccount; `default` until the API server has filled it in.
     pub fn service_account(&self) -> &str {
-        let name = self.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref());
-        name.filter(|name| !name.is_empty()).unwrap_or("default")
+        let names = self.spec.iter().flat_map(|spec| [&spec.service_account_name, &spec.service_account]);
+        names.flatten().map(|name| &**name).find(|name| !name.is_empty()).unwrap_or("default")
     }
 
     /// Whether its own label keeps it as it is.

@@ -1,5 +1,6 @@
 //! Which credentials a namespace is offered that answer for a set of images.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::needs::{Answers, NamespaceAnswer};
@@ -9,27 +10,21 @@ use crate::model::credential::{Credential, Offer};
 use crate::model::image::ImageReference;
 use crate::model::keyring::Target;
 
-/// An image that some credential may be for.
-struct Image {
-    repository: String,
-    target: Target,
-}
-
-/// Images of an object, read. What the kubelet cannot read is left out: such a container never pulls.
-pub(super) struct Images(Vec<Image>);
+/// Images of an object, read, each once. What the kubelet cannot read is left out: such a container never pulls.
+pub(super) struct Images(Vec<Target>);
 
 impl Images {
     pub(super) fn read<'a>(references: impl Iterator<Item = &'a str>) -> Self {
-        let mut images: Vec<Image> = Vec::new();
+        let mut seen = HashSet::new();
+        let mut images = Vec::new();
         for reference in references {
             let Ok(reference) = ImageReference::parse(reference) else {
                 continue;
             };
-            let repository = reference.repository();
-            if images.iter().any(|image| image.repository == repository) {
-                continue;
+            let target = Target::new(reference.repository());
+            if seen.insert(reference.into_repository()) {
+                images.push(target);
             }
-            images.push(Image { repository: repository.to_owned(), target: Target::new(repository) });
         }
         Self(images)
     }
@@ -54,10 +49,10 @@ pub(super) struct Candidate<'a> {
 /// The credentials that the images need, offered or not, by name.
 pub(super) fn needed<'a>(images: &Images, known: &'a Snapshot) -> Vec<Candidate<'a>> {
     let candidates = known.credentials.values().filter_map(|credential| {
-        let mut narrowed = images.0.iter().filter(|image| credential.is_for(&image.target)).peekable();
+        let mut narrowed = images.0.iter().filter(|image| credential.is_for(image)).peekable();
         let certainty = match known.sources.get(&credential.source).and_then(|source| source.keyring.as_ref())
         {
-            Some(keyring) => narrowed.any(|image| keyring.answers(&image.target)).then_some(Certainty::Yes),
+            Some(keyring) => narrowed.any(|image| keyring.answers(image)).then_some(Certainty::Yes),
             None => narrowed.peek().map(|_| Certainty::Perhaps),
         };
         certainty.map(|certainty| Candidate { credential, certainty })

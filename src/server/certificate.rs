@@ -4,6 +4,9 @@
 //! files through the symlink could take one from before and one from after the change, so the symlink is
 //! resolved once and both files are read below what it pointed to.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};

@@ -23,6 +23,18 @@ fn wherever_a_pod_names_an_image_it_counts(#[case] spec: Value) {
     assert_eq!((added(&decision), decision.reason), (vec!["regcred-ghcr"], Reason::Injected));
 }
 
+/// As many as fit a review; what takes the square of their number would take a minute.
+#[test]
+fn a_pod_of_very_many_images_is_decided_soon() {
+    let cluster = Cluster::new().offering("ghcr", &everywhere(), &["ghcr.io"]);
+    let volumes: Vec<_> =
+        (0..90_000).map(|number| json!({"image": {"reference": format!("quay.io/a{number}")}})).collect();
+    let review = creation("team-a", &json!({"spec": {"volumes": volumes}}));
+    let begun = Instant::now();
+    assert_eq!(cluster.decide(&review).reason, Reason::NoCredential);
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}
+
 #[rstest]
 #[case::unknown_registry("quay.io/org/app")]
 #[case::other_port("ghcr.io:443/org/app")]
@@ -189,8 +201,10 @@ fn a_pod_may_opt_out() {
     assert_eq!(cluster.decide(&creation("team-a", &pod)).reason, Reason::OptedOut);
 }
 
-#[test]
-fn a_service_account_that_limits_its_pods_is_respected() {
+#[rstest]
+#[case::by_its_name("serviceAccountName")]
+#[case::by_the_deprecated_field("serviceAccount")]
+fn a_service_account_that_limits_its_pods_is_respected(#[case] field: &str) {
     let cluster = Cluster::new().offering("ghcr", &everywhere(), &["ghcr.io"]);
     cluster.0.apply_service_account(&ObjectMeta {
         namespace: Some("team-a".into()),
@@ -199,7 +213,7 @@ fn a_service_account_that_limits_its_pods_is_respected() {
         ..ObjectMeta::default()
     });
     let mut pod = pod(&["ghcr.io/a"]);
-    pod["spec"]["serviceAccountName"] = json!("guarded");
+    pod["spec"][field] = json!("guarded");
     let decision = cluster.decide(&creation("team-a", &pod));
     assert_eq!((added(&decision), decision.effects.len()), (vec![], 0));
     assert!(decision.warnings.texts()[0].contains("ServiceAccount guarded"), "{:?}", decision.warnings);
