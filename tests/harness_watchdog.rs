@@ -25,7 +25,10 @@ async fn a_child_that_waits_to_be_killed() {
     let unfinished = Path::new(&path).with_extension("unfinished");
     std::fs::write(&unfinished, control_plane.folder().to_str().unwrap()).unwrap();
     std::fs::rename(unfinished, path).unwrap();
-    std::future::pending::<()>().await;
+    // Without this it would live on where whoever runs the tests has them ignore SIGINT, as a shell does with what it
+    // runs in the background. Nothing is cleaned up on the way out.
+    tokio::signal::ctrl_c().await.unwrap();
+    std::process::exit(130);
 }
 
 const CHILD_VARIABLE: &str = "REGCRED_TEST_CHILD_WRITES_TO";
@@ -54,8 +57,11 @@ fn nothing_is_left_of_a_control_plane_whose_test_was_killed() {
 
         let group = Pid::from_child(&child);
         kill_process_group(group, signal).unwrap();
-        child.wait().unwrap();
         let killed = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(killed.elapsed() < LIMIT, "the child does not end by {signal:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         while processes_of(&folder) > 0 || !folder_is_forgotten(Path::new(&folder)) {
             assert!(killed.elapsed() < LIMIT, "{} processes of {folder} are left", processes_of(&folder));
             std::thread::sleep(Duration::from_millis(20));
