@@ -98,7 +98,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
-    let watches = watch::run(client.clone(), Arc::clone(&index), pending.clone(), readiness.clone());
+    let watches = watch::run(client.clone(), Arc::clone(&index), pending.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();

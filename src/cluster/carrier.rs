@@ -116,6 +116,7 @@ impl Inner {
     async fn write(self: Arc<Self>, wanted: Wanted) -> CopyAnswer {
         let _under_way = UnderWay { inner: Arc::clone(&self), key: wanted.key() };
         if let Some(answer) = self.settled(&wanted) {
+            self.put_off(wanted);
             return answer;
         }
         // A shortage of our own is no setback of the copy: it is tried again soon, not after a growing pause.
@@ -137,10 +138,17 @@ impl Inner {
             return Some(CopyAnswer::Present);
         }
         let setback = known.setback(&wanted.key(), Instant::now())?;
-        if matches!(setback.obstacle, Obstacle::Passing(_)) {
-            self.pending.add(wanted.clone(), setback.retry_at);
-        }
         Some(CopyAnswer::Blocked(setback.obstacle.clone()))
+    }
+
+    /// A copy whose pause is not over waits until then.
+    fn put_off(&self, wanted: Wanted) {
+        let known = self.index.snapshot();
+        if let Some(setback) = known.setback(&wanted.key(), Instant::now())
+            && matches!(setback.obstacle, Obstacle::Passing(_))
+        {
+            self.pending.add(wanted, setback.retry_at);
+        }
     }
 
     /// The result is in the index before the write stops being under way, so that nobody writes in between.
@@ -173,9 +181,10 @@ impl Inner {
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &place.namespace);
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let before = self.index.copies_seen_to();
         match api.create(&parameters, &copy_of(source, credential, place)).await {
             Ok(created) => {
-                self.index.learn_copy(&created);
+                self.index.learn_copy(&created, before);
                 tracing::info!(copy = %place, credential = %credential.name, "created a copy");
                 CopyAnswer::Created
             }
@@ -186,11 +195,12 @@ impl Inner {
 
     /// Something of that name is there: ours, perhaps by another replica, or foreign.
     async fn judge(&self, api: &Api<Secret>, wanted: &Wanted) -> CopyAnswer {
+        let before = self.index.copies_seen_to();
         match api.get_opt(&wanted.place.name).await {
             Ok(Some(found)) => {
                 let answer = judge_existing(&found.metadata, &wanted.credential);
                 if answer == CopyAnswer::Present {
-                    self.index.learn_copy(&found);
+                    self.index.learn_copy(&found, before);
                 }
                 answer
             }

@@ -215,16 +215,20 @@ impl Index {
         self.change(|snapshot| snapshot.guarded_service_accounts.retain(|key| listed.contains(key)));
     }
 
-    /// A call of ours has returned a copy. What the watch has shown beyond it counts more: the copy may have been changed
-    /// or deleted since.
-    pub fn learn_copy(&self, secret: &Secret) {
-        let version = resource_version(&secret.metadata);
-        if version.is_none_or(|version| version > self.copies_seen_to.load(Ordering::SeqCst)) {
-            self.apply_copy(secret);
-        }
+    /// How far the watch on copies has come; asked before a call whose answer is to be learned.
+    pub fn copies_seen_to(&self) -> u64 {
+        self.copies_seen_to.load(Ordering::SeqCst)
     }
 
-    /// The watch on copies has come to this resource version.
+    /// A call of ours, made when the watch had come to `before`, has returned a copy. Where the watch has gone beyond it
+    /// since, that counts more: the copy may have been changed or deleted.
+    pub fn learn_copy(&self, secret: &Secret, before: u64) {
+        self.put_copy(secret, |seen| {
+            seen > before && resource_version(&secret.metadata).is_some_and(|version| version <= seen)
+        });
+    }
+
+    /// The watch on copies has come to this resource version; said before what it has shown is applied.
     pub fn copies_seen(&self, metadata: &ObjectMeta) {
         if let Some(version) = resource_version(metadata) {
             self.copies_seen_to.fetch_max(version, Ordering::SeqCst);
@@ -233,38 +237,30 @@ impl Index {
 
     /// A Secret with our label was created or changed. One that does not bear all marks of a copy counts as absent.
     pub fn apply_copy(&self, secret: &Secret) {
+        self.put_copy(secret, |_| false);
+    }
+
+    fn put_copy(&self, secret: &Secret, is_outdated: impl FnOnce(u64) -> bool) {
         let Some(key) = key_of(&secret.metadata) else {
             return;
         };
         let origin = Origin::of(&secret.metadata);
         let digest = self.digest_key.hash_one((&secret.type_, secret.data.as_ref().map(content)));
-        self.change(|snapshot| match origin {
-            Some(origin) => {
-                let credential_uid: Arc<str> = origin.credential_uid.into();
-                snapshot
-                    .setbacks
-                    .remove(&CopyKey { place: key.clone(), credential_uid: credential_uid.clone() });
-                let reliance =
-                    snapshot.copies.get(&key).map(|copy| copy.reliance.clone()).unwrap_or_default();
-                snapshot.copies.insert(
-                    key,
-                    Copy {
-                        uid: secret.metadata.uid.as_deref().unwrap_or_default().into(),
-                        resource_version: secret
-                            .metadata
-                            .resource_version
-                            .as_deref()
-                            .unwrap_or_default()
-                            .into(),
-                        credential_uid,
-                        digest,
-                        reliance,
-                    },
-                );
+        self.change(|snapshot| {
+            if is_outdated(self.copies_seen_to()) {
+                return;
             }
-            None => {
+            let Some(origin) = origin else {
                 snapshot.copies.remove(&key);
-            }
+                return;
+            };
+            let credential_uid: Arc<str> = origin.credential_uid.into();
+            let wanted = CopyKey { place: key.clone(), credential_uid: credential_uid.clone() };
+            snapshot.setbacks.remove(&wanted);
+            let reliance = snapshot.copies.get(&key).map(|copy| copy.reliance.clone()).unwrap_or_default();
+            let resource_version = secret.metadata.resource_version.as_deref().unwrap_or_default().into();
+            let uid = secret.metadata.uid.as_deref().unwrap_or_default().into();
+            snapshot.copies.insert(key, Copy { uid, resource_version, credential_uid, digest, reliance });
         });
     }
 
@@ -287,6 +283,9 @@ impl Index {
         relied_on(self.change(|snapshot| {
             let keys = snapshot.copies.keys().filter(|key| !listed.contains(key));
             let gone: Vec<ObjectKey> = keys.cloned().collect();
+            for key in &gone {
+                end_setbacks_at(snapshot, key);
+            }
             gone.into_iter().filter_map(|key| remove_copy(snapshot, key)).collect::<Vec<_>>()
         }))
     }

@@ -12,8 +12,7 @@ use crate::model::copy::{CopyKey, Wanted};
 
 /// How many copies may wait. Far more than a cluster has in trouble at once; beyond it the next pod asks again.
 const MOST_PENDING: usize = 20_000;
-/// How long a copy that is missing waits before it is looked at for the first time: its source, or what the watches
-/// tell, may be there by then.
+/// How soon a copy that is missing is looked at: its source, or what the watches tell, may be there by then.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
 /// The copies that wait, and when each is due. Clones share them.
@@ -29,30 +28,28 @@ struct Shared {
 }
 
 impl Pending {
-    /// A copy waits until a moment; if it waits already, until the later of both.
+    /// A copy waits until a moment, which replaces the one that it waited for before.
     pub fn add(&self, wanted: Wanted, due: Instant) {
+        self.wait(wanted, |_| due);
+    }
+
+    /// A copy is looked at soon. If it is not its time then, it is put off again.
+    pub fn look_soon(&self, wanted: Wanted) {
+        let soon = Instant::now() + FIRST_LOOK;
+        self.wait(wanted, |before| before.map_or(soon, |due| due.min(soon)));
+    }
+
+    fn wait(&self, wanted: Wanted, due: impl FnOnce(Option<Instant>) -> Instant) {
         let mut waiting = self.waiting();
         let has_room = waiting.len() < MOST_PENDING;
         match waiting.entry(wanted.key()) {
-            Entry::Occupied(mut entry) => entry.get_mut().1 = entry.get().1.max(due),
+            Entry::Occupied(mut entry) => entry.get_mut().1 = due(Some(entry.get().1)),
             Entry::Vacant(entry) if has_room => {
-                entry.insert((wanted, due));
+                entry.insert((wanted, due(None)));
             }
             Entry::Vacant(_) => return,
         }
         self.shared.changed.notify_one();
-    }
-
-    /// A copy is looked at soon, unless it waits already.
-    pub fn look_soon(&self, wanted: Wanted) {
-        let mut waiting = self.waiting();
-        let has_room = waiting.len() < MOST_PENDING;
-        if let Entry::Vacant(entry) = waiting.entry(wanted.key())
-            && has_room
-        {
-            entry.insert((wanted, Instant::now() + FIRST_LOOK));
-            self.shared.changed.notify_one();
-        }
     }
 
     /// Copies that wait at a place are due at once: what stood in their way has gone.
@@ -79,10 +76,11 @@ impl Pending {
         self.len() == 0
     }
 
-    /// Takes out those that are due, and says when the next one will be.
-    pub fn take_due(&self, now: Instant) -> (Vec<Wanted>, Option<Instant>) {
+    /// Takes out as many as are allowed of those that are due, and says when the next one is.
+    pub fn take_due(&self, now: Instant, most: usize) -> (Vec<Wanted>, Option<Instant>) {
         let mut waiting = self.waiting();
-        let due = waiting.extract_if(|_, (_, due)| *due <= now).map(|(_, (wanted, _))| wanted).collect();
+        let is_due = |_: &CopyKey, (_, due): &mut (Wanted, Instant)| *due <= now;
+        let due = waiting.extract_if(is_due).take(most).map(|(_, (wanted, _))| wanted).collect();
         (due, waiting.values().map(|(_, due)| *due).min())
     }
 
@@ -106,20 +104,30 @@ mod tests {
         let (pending, now) = (Pending::default(), Instant::now());
         let later = now + Duration::from_secs(5);
         pending.add(wanted("ghcr"), later);
-        assert_eq!(pending.take_due(now).1, Some(later));
-        let (due, next) = pending.take_due(later);
+        assert_eq!(pending.take_due(now, 9).1, Some(later));
+        let (due, next) = pending.take_due(later, 9);
         assert_eq!((due[0].key(), next), (wanted("ghcr").key(), None));
         assert!(pending.is_empty());
     }
 
     #[test]
-    fn the_later_of_two_moments_counts_and_a_look_changes_neither() {
+    fn the_last_moment_counts_and_a_look_is_never_later_than_soon() {
         let (pending, now) = (Pending::default(), Instant::now());
         let later = now + Duration::from_mins(5);
-        pending.add(wanted("ghcr"), later);
         pending.add(wanted("ghcr"), now);
+        pending.add(wanted("ghcr"), later);
+        assert_eq!(pending.take_due(now, 9).1, Some(later));
         pending.look_soon(wanted("ghcr"));
-        assert_eq!(pending.take_due(now).1, Some(later));
+        assert_eq!(pending.take_due(now + 2 * FIRST_LOOK, 9).0.len(), 1);
+    }
+
+    #[test]
+    fn no_more_are_taken_out_than_are_allowed() {
+        let (pending, now) = (Pending::default(), Instant::now());
+        for name in ["a", "b", "c"] {
+            pending.add(wanted(name), now);
+        }
+        assert_eq!((pending.take_due(now, 2).0.len(), pending.len()), (2, 1));
     }
 
     #[test]
@@ -129,7 +137,7 @@ mod tests {
         for name in ["alpha", "beta"] {
             pending.add(Wanted { credential: credential(name), place: place.clone() }, now);
         }
-        assert_eq!(pending.take_due(now).0.len(), 2);
+        assert_eq!(pending.take_due(now, 9).0.len(), 2);
     }
 
     #[test]
@@ -139,6 +147,6 @@ mod tests {
         assert!(pending.is_empty(), "what does not wait is not made to");
         pending.add(wanted("ghcr"), Instant::now() + Duration::from_mins(5));
         pending.hasten(&wanted("ghcr").place);
-        assert_eq!(pending.take_due(Instant::now()).0.len(), 1);
+        assert_eq!(pending.take_due(Instant::now(), 9).0.len(), 1);
     }
 }

@@ -88,7 +88,7 @@ impl SourceWatches {
             match self.running.get_mut(&namespace) {
                 Some(watch) if names.is_subset(&watch.names) => watch.names = names,
                 _ => {
-                    // The old watches end first: their view must not come in after the new ones'.
+                    // The old watches are ended first: the new ones need a round trip before they tell anything.
                     self.running.remove(&namespace);
                     let watch = self.watch(&namespace, names, share.as_ref());
                     self.running.insert(namespace, watch);

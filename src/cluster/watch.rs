@@ -96,7 +96,14 @@ fn describe(error: &watcher::Error) -> String {
 }
 
 /// Runs all watches; returns only when one of them ends, which is a defect.
-pub async fn run(client: Client, index: Arc<Index>, pending: Pending, readiness: Readiness) {
+///
+/// Its parts are in the register before it is first polled, so that nobody takes the server for ready until then.
+pub fn run(
+    client: Client,
+    index: Arc<Index>,
+    pending: Pending,
+    readiness: &Readiness,
+) -> impl Future<Output = ()> + Send + 'static {
     let copies = watcher::Config::default()
         .labels(&format!("{COPY_LABEL}={COPY_LABEL_VALUE}"))
         .page_size(SECRETS_PER_PAGE);
@@ -110,12 +117,16 @@ pub async fn run(client: Client, index: Arc<Index>, pending: Pending, readiness:
         let part: Part = readiness.part(name);
         move || part.ready()
     };
-    tokio::select! {
+    let [of_credentials, of_namespaces, of_accounts, of_copies] =
+        ["registrycredentials", "namespaces", "serviceaccounts", "copies"].map(part);
+    async move {
+        tokio::select! {
         () = source_ended.notified() => {}
-        () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, part("registrycredentials")) => {}
-        () = follow("namespaces", Api::all(client.clone()), all(), namespaces, part("namespaces")) => {}
-        () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, part("serviceaccounts")) => {}
-        () = follow("copies", Api::all(client.clone()), copies, Copies { index, pending }, part("copies")) => {}
+        () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, of_credentials) => {}
+        () = follow("namespaces", Api::all(client.clone()), all(), namespaces, of_namespaces) => {}
+        () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, of_accounts) => {}
+        () = follow("copies", Api::all(client.clone()), copies, Copies { index, pending }, of_copies) => {}
+        }
     }
 }
 
@@ -216,8 +227,8 @@ impl Sink<Secret> for Copies {
     }
 
     fn apply(&mut self, object: &Secret) {
-        self.index.apply_copy(object);
         self.index.copies_seen(&object.metadata);
+        self.index.apply_copy(object);
     }
 
     fn delete(&mut self, object: &Secret) {

@@ -21,8 +21,8 @@ const SOURCE_PAUSE: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_hours(1);
 /// The shortest sleep: many additions in a row are looked at together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(10);
-/// How many copies the loop creates at once. A fraction of what the carrier allows, so that admission calls always
-/// find room; two thousand copies whose source comes late are there within seconds all the same.
+/// How many copies the loop creates at once. A fraction of what the carrier allows, so that admission calls have room
+/// that the loop cannot take; two thousand copies whose source comes late are there within seconds all the same.
 const RETRIES_AT_ONCE: usize = 16;
 
 /// Runs for ever.
@@ -30,15 +30,16 @@ pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, metrics:
     let turns = Arc::new(Semaphore::new(RETRIES_AT_ONCE));
     loop {
         let now = Instant::now();
-        let (due, next) = pending.take_due(now);
+        // What there is no turn for goes on waiting: by then it may not be wanted any more.
+        let (due, next) = pending.take_due(now, turns.available_permits());
         for wanted in due {
             match what_next(&index.snapshot(), &wanted) {
                 Next::Create(wanted) => {
                     // A failure comes back through the carrier, which adds it anew with a longer pause.
-                    let (carrier, turns) = (carrier.clone(), Arc::clone(&turns));
+                    let (carrier, turn) = (carrier.clone(), Arc::clone(&turns).try_acquire_owned());
                     tokio::spawn(async move {
-                        let _turn = turns.acquire().await;
                         carrier.create(wanted).await;
+                        drop(turn);
                     });
                 }
                 Next::Wait => pending.add(wanted, now + SOURCE_PAUSE),
@@ -48,9 +49,12 @@ pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, metrics:
         metrics.pending(pending.len());
         let until_next = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
         tokio::select! {
-            () = pending.changed() => tokio::time::sleep(SHORTEST_SLEEP).await,
-            () = tokio::time::sleep(until_next.max(SHORTEST_SLEEP)) => {}
+            () = pending.changed() => {}
+            () = tokio::time::sleep(until_next) => {}
         }
+        tokio::time::sleep(SHORTEST_SLEEP).await;
+        // Held by none but writes under way, each of which ends within its time.
+        drop(turns.acquire().await);
     }
 }
 
@@ -73,7 +77,9 @@ fn what_next(known: &Snapshot, wanted: &Wanted) -> Next {
     // A namespace that the watch does not show may be too new for it, and one that was last seen ending may have come
     // back under its name; if it is gone, the write will tell.
     let namespace = known.namespaces.get(&place.namespace);
+    // A source that is its own copy needs none.
     let is_wanted = current.copy_name == place.name
+        && *place != current.source
         && namespace.is_none_or(|namespace| {
             !namespace.opts_out()
                 && current.namespaces.offer(&place.namespace, Some(&namespace.labels)) == Offer::Yes

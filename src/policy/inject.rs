@@ -212,7 +212,7 @@ impl<'a> Injection<'a> {
 
     fn await_copy(&mut self, wanted: Wanted) {
         self.add(&wanted.place.name);
-        if !self.request.is_dry_run() {
+        if !self.request.is_dry_run() && wanted.place != wanted.credential.source {
             self.decision.awaited.push(wanted);
         }
     }

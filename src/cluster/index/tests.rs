@@ -226,17 +226,29 @@ fn a_copy_of_a_former_credential_that_has_gone_is_no_obstacle_any_more() {
 }
 
 #[test]
-fn what_the_watch_has_shown_beyond_an_answer_counts_more() {
+fn what_the_watch_has_shown_since_a_call_began_counts_more_than_its_answer() {
     let (index, place, mut copy) = index_with_copy();
     let at = |copy: &mut Secret, version: &str| copy.metadata.resource_version = Some(version.into());
+    let before = index.copies_seen_to();
     at(&mut copy, "12");
     index.copies_seen(&copy.metadata);
     index.delete_copy(&copy.metadata);
     at(&mut copy, "11");
-    index.learn_copy(&copy);
+    index.learn_copy(&copy, before);
     assert!(index.snapshot().copies.is_empty(), "the answer to a write is older than its deletion");
     at(&mut copy, "13");
-    index.learn_copy(&copy);
+    index.learn_copy(&copy, before);
+    assert!(index.snapshot().copies.contains_key(&place));
+}
+
+#[test]
+fn a_copy_that_was_dropped_with_a_former_namespace_is_learned_again() {
+    let (index, place, mut copy) = index_with_copy();
+    copy.metadata.resource_version = Some("13".into());
+    index.copies_seen(&copy.metadata);
+    index.delete_namespace("team-a");
+    let before = index.copies_seen_to();
+    index.learn_copy(&copy, before);
     assert!(index.snapshot().copies.contains_key(&place));
 }
 
