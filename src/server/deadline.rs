@@ -30,11 +30,6 @@ impl Deadline {
         Self { answer_by: now + time.saturating_sub(limits.review_margin), over: now + time }
     }
 
-    /// The moment by which the answer must be on its way.
-    pub fn instant(&self) -> Instant {
-        self.answer_by
-    }
-
     /// What is left; zero if it has passed.
     pub fn remaining(&self) -> Duration {
         self.answer_by.saturating_duration_since(Instant::now())

@@ -69,11 +69,6 @@ impl Keyring {
         self.keys.iter().any(|key| key.matches(target)) || self.default_registry(target).is_some()
     }
 
-    /// Whether there is no key at all.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Credentials of Docker Hub serve its images even where their key matches none.
     fn default_registry(&self, target: &Target) -> Option<&Key> {
         let is_default = |key: &&Key| key.normalized == DEFAULT_REGISTRY_KEY;
