@@ -12,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admission::Reviewer;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
-use crate::cluster::{Index, watch};
+use crate::cluster::watch;
 use crate::controller::retry;
+use crate::knowledge::Index;
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,

@@ -12,9 +12,10 @@ use kube::{Api, Client};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::Snapshot;
-use super::index::{Index, key_of};
 use super::watch::{SECRETS_PER_PAGE, Sink, follow};
+use crate::knowledge::Index;
+use crate::knowledge::Snapshot;
+use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
 use crate::model::docker_config::{DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE};
 use crate::server::Part;

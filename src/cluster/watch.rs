@@ -13,10 +13,11 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::index::{Index, key_of};
 use super::pending::Pending;
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
+use crate::knowledge::Index;
+use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
 use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE, Wanted};
 use crate::server::{Part, Readiness};

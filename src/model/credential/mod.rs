@@ -29,6 +29,8 @@ pub struct Credential {
     pub name: Arc<str>,
     /// Its uid, which tells it from a former one of the same name.
     pub uid: Arc<str>,
+    /// The generation of its spec.
+    pub generation: i64,
     /// The Secret it offers.
     pub source: ObjectKey,
     /// The name of its copies.
@@ -112,6 +114,7 @@ impl Credential {
         Ok(Self {
             name: name.into(),
             uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
+            generation: object.metadata.generation.unwrap_or_default(),
             source: ObjectKey::new(&source.namespace, &source.name),
             copy_name: copy_name.into(),
             namespaces: NamespaceRule::parse(spec)?,
