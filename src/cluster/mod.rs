@@ -2,6 +2,7 @@
 //! admission call may cause.
 
 pub mod carrier;
+pub mod changes;
 pub mod pending;
 pub mod reads;
 mod sources;

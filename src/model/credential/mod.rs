@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::ObjectKey;
 use super::keyring::{ImagePattern, ImagePatternError, Target};
-use crate::api::RegistryCredential;
+use crate::api::{Conflict, Distribution, Mode, RegistryCredential};
 
 pub use namespaces::{NamespaceRule, Offer};
 
@@ -37,6 +37,12 @@ pub struct Credential {
     pub copy_name: Arc<str>,
     /// The namespaces it is offered to.
     pub namespaces: NamespaceRule,
+    /// When a namespace gets its copy.
+    pub distribution: Distribution,
+    /// What happens to a Secret that is there under the copy's name.
+    pub conflict: Conflict,
+    /// Whether it has effects.
+    pub mode: Mode,
     /// What narrows its images; empty for none.
     images: Vec<ImagePattern>,
 }
@@ -118,6 +124,9 @@ impl Credential {
             source: ObjectKey::new(&source.namespace, &source.name),
             copy_name: copy_name.into(),
             namespaces: NamespaceRule::parse(spec)?,
+            distribution: spec.distribution,
+            conflict: spec.conflict,
+            mode: spec.mode,
             images: images.collect::<Result<_, _>>()?,
         })
     }
