@@ -4,8 +4,12 @@
 
 pub mod copy;
 pub mod index;
+mod matching;
+pub mod pods;
 pub mod reliance;
 pub mod snapshot;
 
 pub use index::Index;
+pub use matching::Certainty;
+pub use pods::Pods;
 pub use snapshot::Snapshot;
