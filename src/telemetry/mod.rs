@@ -2,5 +2,6 @@
 
 pub mod admission_metrics;
 pub mod copy_metrics;
+pub mod leader_metrics;
 pub mod log;
 pub mod metrics;
