@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use prometheus::Registry;
 use thiserror::Error;
@@ -21,6 +22,7 @@ use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
 };
 use crate::telemetry::admission_metrics::AdmissionMetrics;
+use crate::telemetry::api_metrics::ApiMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
@@ -96,9 +98,8 @@ pub fn serve(arguments: &Arguments) -> Result<(), AppError> {
 async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let config = configuration().await?;
     let own_namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(|error| AppError::Client(Box::new(error)))?;
-
     let (registry, readiness, limits) = (Registry::new(), Readiness::new(), Limits::default());
+    let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
     let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
@@ -152,6 +153,12 @@ async fn configuration() -> Result<Config, AppError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
+}
+
+/// A client whose calls are counted.
+fn client(config: Config, metrics: &ApiMetrics) -> Result<Client, AppError> {
+    let builder = ClientBuilder::try_from(config).map_err(|error| AppError::Client(Box::new(error)))?;
+    Ok(builder.with_layer(metrics).build())
 }
 
 /// The paths of the webhook configurations.
