@@ -17,11 +17,8 @@ use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::watch;
 use crate::controller::retry;
-<<<<<<< HEAD
-use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
-=======
 use crate::knowledge::Index;
->>>>>>> main
+use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
