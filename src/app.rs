@@ -13,9 +13,11 @@ use tokio::task::JoinHandle;
 
 use crate::admission::Reviewer;
 use crate::cluster::carrier::Carrier;
+use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
-use crate::cluster::{Index, watch};
+use crate::cluster::watch;
 use crate::controller::retry;
+use crate::knowledge::Index;
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::policy::Rule;
 use crate::server::{
@@ -103,12 +105,14 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
     let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
+    let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
-    let watches = watch::run(client.clone(), Arc::clone(&index), pending.clone(), &readiness);
+    let watches =
+        watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let leader_metrics = LeaderMetrics::register(&registry)?;
     let (elector, _) = Elector::new(client.clone(), &own_namespace, &arguments.leadership, leader_metrics)?;

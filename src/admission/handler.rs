@@ -10,9 +10,9 @@ use kube::Client;
 use tracing::{Instrument, debug, info, info_span};
 
 use super::needs::Needs;
-use crate::cluster::Index;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
+use crate::knowledge::Index;
 use crate::policy::{Answers, Decision, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 use crate::server::{Deadline, Readiness};

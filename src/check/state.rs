@@ -12,13 +12,12 @@ use serde_json::Value;
 use super::objects::{ApiObject, Content, each};
 use super::problem::{Place, Problem, Reason};
 use crate::api::RegistryCredential;
-use crate::cluster::carrier::judge_existing;
-use crate::cluster::index::key_of;
-use crate::cluster::snapshot::Namespace;
-use crate::cluster::{Index, Snapshot};
+use crate::knowledge::index::key_of;
+use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
-use crate::model::copy::Origin;
-use crate::policy::{Answers, CopyAnswer, NamespaceAnswer, Need};
+use crate::model::copy::{CopyAnswer, Origin};
+use crate::model::namespace::Namespace;
+use crate::policy::{Answers, NamespaceAnswer, Need};
 
 /// The namespace that `manifests/` install regcred into.
 const OWN_NAMESPACE: &str = "regcred-system";
@@ -76,7 +75,8 @@ impl State {
                 Need::Copy { wanted, is_dry_run } => {
                     let missing = if is_dry_run { CopyAnswer::Absent } else { CopyAnswer::Created };
                     let found = self.secrets.get(&wanted.place);
-                    let answer = found.map_or(missing, |found| judge_existing(found, &wanted.credential));
+                    let answer =
+                        found.map_or(missing, |found| CopyAnswer::of_existing(found, &wanted.credential));
                     answers.copies.insert(wanted.credential.name.clone(), answer);
                 }
             }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
-use crate::cluster::{Index, Snapshot};
+use crate::knowledge::{Index, Snapshot};
 use crate::model::copy::Wanted;
 use crate::model::credential::Offer;
 use crate::model::source::SourceState;

@@ -4,9 +4,11 @@
 
 pub mod copy;
 pub mod credential;
+pub mod digest;
 pub mod docker_config;
 pub mod image;
 pub mod keyring;
+pub mod namespace;
 mod object_key;
 pub mod pod;
 pub mod source;

@@ -3,9 +3,7 @@
 use serde::Deserialize;
 
 use super::Text;
-
-/// The value of the label `regcred.dev/inject` that keeps a pod, or every pod of a namespace, as it is.
-pub const OPT_OUT_VALUE: &str = "disabled";
+use super::namespace::OPT_OUT_VALUE;
 
 /// A pod, as far as it is read.
 #[derive(Debug, Default, Deserialize)]

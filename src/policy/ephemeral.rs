@@ -5,7 +5,7 @@
 use super::needs::{Answers, Need};
 use super::offers::{self, Certainty, Images, Place};
 use super::{Decision, Reason, Step};
-use crate::cluster::Snapshot;
+use crate::knowledge::Snapshot;
 use crate::model::credential::Offer;
 use crate::model::pod::Pod;
 use crate::review::Request;

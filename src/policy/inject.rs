@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use super::needs::{Answers, CopyAnswer, Need};
+use super::needs::{Answers, Need};
 use super::offers::{self, Candidate, Images, Place};
 use super::{Decision, Effect, Patch, Reason, Step};
-use crate::cluster::Snapshot;
-use crate::cluster::snapshot::Obstacle;
+use crate::knowledge::Snapshot;
 use crate::model::ObjectKey;
-use crate::model::copy::Wanted;
+use crate::model::copy::{CopyAnswer, Obstacle, Wanted};
 use crate::model::credential::Offer;
 use crate::model::pod::Pod;
 use crate::model::source::SourceState;

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::needs::{Answers, NamespaceAnswer};
-use crate::cluster::Snapshot;
-use crate::cluster::snapshot::Namespace;
+use crate::knowledge::Snapshot;
 use crate::model::credential::{Credential, Offer};
 use crate::model::image::ImageReference;
 use crate::model::keyring::Target;
+use crate::model::namespace::Namespace;
 
 /// Images of an object, read, each once. What the kubelet cannot read is left out: such a container never pulls.
 pub(super) struct Images(Vec<Target>);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use proptest::strategy::{Strategy, ValueTree};
-use regcred::cluster::Index;
+use regcred::knowledge::Index;
 use regcred::policy::{Answers, CopyAnswer, Decision, Need, Rule, Step};
 use regcred::review;
 use serde_json::{Value, json};

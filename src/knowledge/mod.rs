@@ -1,0 +1,11 @@
+//! What regcred knows of the cluster. No I/O: watches put in what they see, decisions read it.
+//!
+//! The [`Index`] publishes a [`Snapshot`] after every change, which its readers take without a lock.
+
+pub mod copy;
+pub mod index;
+pub mod reliance;
+pub mod snapshot;
+
+pub use index::Index;
+pub use snapshot::Snapshot;
