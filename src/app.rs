@@ -16,6 +16,7 @@ use crate::cluster::pending::Pending;
 use crate::cluster::watch;
 use crate::controller::retry;
 use crate::knowledge::Index;
+use crate::model::consent::Consent;
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
@@ -45,6 +46,10 @@ pub struct Arguments {
     /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
     #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
+
+    /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
+    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
+    consent: Consent,
 }
 
 /// Why serving did not begin, or ended.
@@ -94,7 +99,8 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let (registry, readiness, limits) = (Registry::new(), Readiness::new(), Limits::default());
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
+    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let pending = Pending::default();
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
