@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use prometheus::Registry;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::admission::Reviewer;
 use crate::cluster::carrier::Carrier;
@@ -16,13 +18,16 @@ use crate::cluster::pending::Pending;
 use crate::cluster::watch;
 use crate::controller::retry;
 use crate::knowledge::Index;
+use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
 };
 use crate::telemetry::admission_metrics::AdmissionMetrics;
+use crate::telemetry::api_metrics::ApiMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
+use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
 
@@ -34,6 +39,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Arguments {
     #[command(flatten)]
     server: Settings,
+
+    #[command(flatten)]
+    leadership: leadership::LeaseSettings,
 
     /// How log lines look
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -70,6 +78,9 @@ pub enum AppError {
     /// A metric is registered twice, which is a defect.
     #[error("the metrics could not be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The times of the lease contradict each other.
+    #[error(transparent)]
+    Leadership(#[from] leadership::SettingsError),
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -94,9 +105,8 @@ pub fn serve(arguments: &Arguments) -> Result<(), AppError> {
 async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let config = configuration().await?;
     let own_namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(|error| AppError::Client(Box::new(error)))?;
-
     let (registry, readiness, limits) = (Registry::new(), Readiness::new(), Limits::default());
+    let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
     let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
@@ -110,19 +120,40 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let watches =
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
+    let leader_metrics = LeaderMetrics::register(&registry)?;
+    let (elector, _) = Elector::new(client.clone(), &own_namespace, &arguments.leadership, leader_metrics)?;
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
+    let stop = shutdown.clone();
+    let mut election = tokio::spawn(elector.run(async move { stop.requested().await }));
     let serving = server.run(
         routes(&limits, server_metrics, &reviewer).into_router(),
         admin::router(readiness, registry),
         shutdown.clone(),
     );
     let (watches, retries) = (tokio::spawn(watches), tokio::spawn(retries));
-    tokio::select! {
+    let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
+        () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
+    };
+    if !election.is_finished() && !shutdown.is_aborted() {
+        // It began to give the lease back when the server began to drain, and is nearly always long through.
+        if !shutdown.is_requested() {
+            shutdown.request();
+        }
+        let _ = tokio::time::timeout(RELEASE_TIMEOUT, election).await;
+    }
+    ended
+}
+
+/// Waits until a task ends that must not before the server is told to stop.
+async fn too_early(task: &mut JoinHandle<()>, shutdown: &Shutdown) {
+    let ended = task.await;
+    if ended.is_ok() && shutdown.is_requested() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -132,6 +163,12 @@ async fn configuration() -> Result<Config, AppError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
+}
+
+/// A client whose calls are counted.
+fn client(config: Config, metrics: &ApiMetrics) -> Result<Client, AppError> {
+    let builder = ClientBuilder::try_from(config).map_err(|error| AppError::Client(Box::new(error)))?;
+    Ok(builder.with_layer(metrics).build())
 }
 
 /// The paths of the webhook configurations.

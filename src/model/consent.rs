@@ -42,10 +42,9 @@ impl Consent {
         let says =
             |prefix: &str| labels.get(&format!("{prefix}/{credential}")).is_some_and(|value| value == YES);
         match self {
-            Self::Off => None,
             Self::Refusal | Self::TwoSided if says(REFUSE) => Some(Dissent::Refused),
             Self::TwoSided if !says(ACCEPT) => Some(Dissent::NotAccepted),
-            Self::Refusal | Self::TwoSided => None,
+            Self::Off | Self::Refusal | Self::TwoSided => None,
         }
     }
 }

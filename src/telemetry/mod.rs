@@ -1,6 +1,9 @@
 //! Logs and metrics.
 
 pub mod admission_metrics;
+pub mod api_metrics;
+mod api_request;
 pub mod copy_metrics;
+pub mod leader_metrics;
 pub mod log;
 pub mod metrics;

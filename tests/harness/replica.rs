@@ -65,8 +65,9 @@ impl Replica {
             let (webhook, admin) = (ports::free(), ports::free());
             let mut command = Command::new(server_binary());
             command.args(arguments(container, webhook, admin, tls.folder())).args(more);
-            // Like a container's: only what the Deployment sets. KUBECONFIG stands for the mounted token.
-            command.env_clear().envs(variables(container, name)).env("KUBECONFIG", &kubeconfig);
+            // Like a container's: only what the Deployment sets, and the kubelet. KUBECONFIG stands for the mounted token.
+            command.env_clear().envs(variables(container, name)).env("HOSTNAME", name);
+            command.env("KUBECONFIG", &kubeconfig);
             let mut process = Process::start(control_plane.watchdog(), name, &mut command);
             if Self::listens(&mut process, admin).await {
                 let (process, backend) = (Mutex::new(process), Backend::new(webhook));

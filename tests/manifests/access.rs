@@ -24,10 +24,28 @@ fn the_roles_hold_no_wildcard_change_nothing_and_are_aggregated_nowhere() {
             for verb in rule["verbs"].as_array().unwrap() {
                 let verb = verb.as_str().unwrap();
                 let adds = verb == "create" && rule["resources"] == json!(["secrets"]);
-                assert!(adds || ["get", "list", "watch"].contains(&verb), "{verb} in {rule}");
+                let elects = role["kind"] == "Role" && rule["resources"] == json!(["leases"]);
+                assert!(adds || elects || ["get", "list", "watch"].contains(&verb), "{verb} in {rule}");
             }
         }
     }
+}
+
+#[test]
+fn of_leases_only_our_own_can_be_read_and_changed() {
+    let role = only("Role");
+    assert_eq!(role["metadata"]["namespace"], "regcred-system");
+    let about_leases = |rule: &&Value| rule["resources"] == json!(["leases"]);
+    for rule in role["rules"].as_array().unwrap().iter().filter(about_leases) {
+        if rule["verbs"] == json!(["create"]) {
+            // The API server knows no name of what is to be created.
+            assert_eq!(rule["resourceNames"], Value::Null);
+        } else {
+            assert_eq!(rule["resourceNames"], json!(["regcred"]));
+            assert_eq!(rule["verbs"], json!(["get", "update"]));
+        }
+    }
+    assert!(!of_kind("ClusterRole").iter().any(|role| role.to_string().contains("leases")));
 }
 
 #[test]
@@ -36,7 +54,9 @@ fn the_token_is_mounted_only_by_the_deployment() {
     assert_eq!(pod()["automountServiceAccountToken"], true);
     assert_eq!(pod()["serviceAccountName"], "regcred");
     let subject = json!({"kind": "ServiceAccount", "name": "regcred", "namespace": "regcred-system"});
-    assert_eq!(only("ClusterRoleBinding")["subjects"], json!([subject]));
+    for binding in ["ClusterRoleBinding", "RoleBinding"] {
+        assert_eq!(only(binding)["subjects"], json!([subject]), "{binding}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ fn every_namespaced_object_is_in_our_namespace_and_every_name_is_the_documented_
         ("ServiceAccount", "regcred", true),
         ("ClusterRole", "regcred", false),
         ("ClusterRoleBinding", "regcred", false),
+        ("Role", "regcred", true),
+        ("RoleBinding", "regcred", true),
         ("ValidatingAdmissionPolicy", "registrycredentials.regcred.dev", false),
         ("ValidatingAdmissionPolicyBinding", "registrycredentials.regcred.dev", false),
         ("FlowSchema", "regcred", false),
