@@ -8,8 +8,10 @@ mod matching;
 pub mod pods;
 pub mod reliance;
 pub mod snapshot;
+mod wants;
 
 pub use index::Index;
 pub use matching::Certainty;
 pub use pods::Pods;
 pub use snapshot::Snapshot;
+pub use wants::Wants;
