@@ -15,10 +15,11 @@ use crate::admission::Reviewer;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
-use crate::cluster::watch;
+use crate::cluster::{pods, watch};
+use crate::controller::repair::{PodSettings, Repair};
 use crate::controller::retry;
 use crate::events::{self, Recorder};
-use crate::knowledge::Index;
+use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
 use crate::policy::Rule;
@@ -32,6 +33,7 @@ use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
+use crate::telemetry::pod_metrics::PodMetrics;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,6 +46,9 @@ pub struct Arguments {
 
     #[command(flatten)]
     leadership: leadership::LeaseSettings,
+
+    #[command(flatten)]
+    pods: PodSettings,
 
     /// How log lines look
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -127,13 +132,26 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let replica = &arguments.leadership.pod_name;
     let (recorder, publisher) =
         Recorder::new(client.clone(), replica, events::Limits::default(), event_metrics);
-    let (elector, _) = Elector::new(
+    let (elector, leadership) = Elector::new(
         client.clone(),
         &own_namespace,
         &arguments.leadership,
         leader_metrics,
         recorder.clone(),
     )?;
+    let pods = Pods::default();
+    let watches_pods = arguments.pods.watch_pods;
+    let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leadership.clone());
+    let repair = Repair {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods,
+        changes,
+        leadership,
+        recorder,
+        metrics: PodMetrics::register(&registry)?,
+        settings: arguments.pods.clone(),
+    };
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
@@ -145,10 +163,21 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     );
     let (watches, retries, publisher) =
         (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
+    let pod_work = tokio::spawn(async move {
+        if watches_pods {
+            tokio::select! {
+                () = pod_watch => {}
+                () = repair.run() => {}
+            }
+        } else {
+            std::future::pending().await
+        }
+    });
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
+        _ = pod_work => Err(AppError::Ended("work on pods")),
         _ = publisher => Err(AppError::Ended("publisher of Events")),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
