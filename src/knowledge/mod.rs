@@ -6,6 +6,8 @@ pub mod copy;
 pub mod index;
 pub mod reliance;
 pub mod snapshot;
+mod wants;
 
 pub use index::Index;
 pub use snapshot::Snapshot;
+pub use wants::Wants;

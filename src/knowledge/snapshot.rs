@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::copy::Copy;
 use crate::model::ObjectKey;
+use crate::model::consent::Consent;
 use crate::model::copy::{CopyKey, Obstacle};
 use crate::model::credential::Credential;
 use crate::model::namespace::Namespace;
@@ -19,6 +20,8 @@ const SYSTEM_NAMESPACE_PREFIX: &str = "kube-";
 pub struct Snapshot {
     /// The namespace that regcred runs in, which gets no copies.
     pub own_namespace: Arc<str>,
+    /// Whether namespaces are asked if they consent to a credential.
+    pub consent: Consent,
     /// Credentials by name; in this order their pull Secrets are added.
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Sources by namespace and name, for those that a credential refers to.
