@@ -11,11 +11,14 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use tasks::Tasks;
+
 use crate::admission::Reviewer;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::{pods, watch};
+use crate::controller::copies::{self, CopySettings, Reconciler};
 use crate::controller::repair::{PodSettings, Repair};
 use crate::controller::retry;
 use crate::events::{self, Recorder};
@@ -34,6 +37,9 @@ use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
 use crate::telemetry::pod_metrics::PodMetrics;
+use crate::telemetry::reconcile_metrics::ReconcileMetrics;
+
+mod tasks;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,6 +49,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Arguments {
     #[command(flatten)]
     server: Settings,
+
+    #[command(flatten)]
+    copies: CopySettings,
 
     #[command(flatten)]
     leadership: leadership::LeaseSettings,
@@ -116,7 +125,11 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let index = Arc::new(
+        Index::new(&own_namespace)
+            .with_consent(arguments.consent)
+            .with_reliance_for(arguments.copies.graces().settle),
+    );
     let pending = Pending::default();
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
@@ -132,7 +145,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let replica = &arguments.leadership.pod_name;
     let (recorder, publisher) =
         Recorder::new(client.clone(), replica, events::Limits::default(), event_metrics);
-    let (elector, leadership) = Elector::new(
+    let (elector, leads) = Elector::new(
         client.clone(),
         &own_namespace,
         &arguments.leadership,
@@ -140,17 +153,27 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         recorder.clone(),
     )?;
     let pods = Pods::default();
-    let watches_pods = arguments.pods.watch_pods;
-    let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leadership.clone());
+    let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leads.clone());
     let repair = Repair {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods,
-        changes,
-        leadership,
+        pods: pods.clone(),
+        changes: changes.clone(),
+        leadership: leads.clone(),
         recorder,
         metrics: PodMetrics::register(&registry)?,
         settings: arguments.pods.clone(),
+    };
+    let reconciler = Reconciler {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: Arc::new(pods),
+        carrier: carrier.clone(),
+        changes,
+        leadership: leads,
+        readiness: readiness.clone(),
+        graces: arguments.copies.graces(),
+        metrics: ReconcileMetrics::register(&registry, &copies::outcomes())?,
     };
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
@@ -161,24 +184,18 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let (watches, retries, publisher) =
-        (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
-    let pod_work = tokio::spawn(async move {
-        if watches_pods {
-            tokio::select! {
-                () = pod_watch => {}
-                () = repair.run() => {}
-            }
-        } else {
-            std::future::pending().await
-        }
-    });
+    let mut tasks = Tasks::default();
+    tasks.spawn("watches", watches);
+    tasks.spawn("retry loop", retries);
+    tasks.spawn("publisher of Events", publisher.run());
+    tasks.spawn("controller of copies", reconciler.run());
+    if arguments.pods.watch_pods {
+        tasks.spawn("watch on pods", pod_watch);
+        tasks.spawn("repair of pods", repair.run());
+    }
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
-        _ = watches => Err(AppError::Ended("watches")),
-        _ = retries => Err(AppError::Ended("retry loop")),
-        _ = pod_work => Err(AppError::Ended("work on pods")),
-        _ = publisher => Err(AppError::Ended("publisher of Events")),
+        name = tasks.ended() => Err(AppError::Ended(name)),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };

@@ -62,14 +62,14 @@ impl Sink<ObservedPod> for Unfinished {
 
     fn retain(&mut self, listed: &HashSet<Uid>) {
         self.pods.retain(listed);
-        self.changes.add(Change::Everything);
+        self.changes.add(&Change::Everything);
     }
 }
 
 impl Unfinished {
     fn tell(&self, object: &ObservedPod) {
         if let Some(namespace) = object.meta().namespace.as_deref() {
-            self.changes.add(Change::Pods(namespace.into()));
+            self.changes.add(&Change::Pods(namespace.into()));
         }
     }
 }
