@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admission::Reviewer;
+use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
 use crate::cluster::{Index, watch};
@@ -19,6 +20,7 @@ use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
 };
 use crate::telemetry::admission_metrics::AdmissionMetrics;
+use crate::telemetry::certificate_metrics::CertificateMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
@@ -31,6 +33,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Arguments {
     #[command(flatten)]
     server: Settings,
+
+    #[command(flatten)]
+    certificates: own::Settings,
 
     /// How log lines look
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -66,6 +71,9 @@ pub enum AppError {
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Durations of certificates that do not go together.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// A part of the server ended by itself.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -98,6 +106,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
+    let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
     let watches = watch::run(client.clone(), Arc::clone(&index), pending.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
@@ -108,10 +117,12 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         shutdown.clone(),
     );
     let (watches, retries) = (tokio::spawn(watches), tokio::spawn(retries));
+    let certificates = tokio::spawn(certificates);
     tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
+        _ = certificates => Err(AppError::Ended("keeping of certificates")),
         error = pass_on_signals(&shutdown) => Err(error),
     }
 }
@@ -122,6 +133,29 @@ async fn configuration() -> Result<Config, AppError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
+}
+
+/// Keeps our own certificates, where they are not those of files; for ever in any case.
+fn certificates(
+    arguments: &Arguments,
+    server: &Server,
+    client: Client,
+    namespace: &str,
+    registry: &Registry,
+) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
+    let keeper = match arguments.server.tls_directory {
+        Some(_) => None,
+        None => {
+            let metrics = CertificateMetrics::register(registry)?;
+            Some(Keeper::new(&arguments.certificates, client, namespace, server.identity(), metrics)?)
+        }
+    };
+    Ok(async {
+        match keeper {
+            Some(keeper) => keeper.run().await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// The paths of the webhook configurations.

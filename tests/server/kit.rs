@@ -126,7 +126,7 @@ impl TestServer {
         let settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
-            tls_directory: directory.to_owned(),
+            tls_directory: Some(directory.to_owned()),
             tls_poll_interval: options.poll,
             drain_pause: options.drain_pause,
             drain_timeout: options.drain_timeout,
