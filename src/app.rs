@@ -34,9 +34,6 @@ pub struct Arguments {
     #[command(flatten)]
     server: Settings,
 
-    #[command(flatten)]
-    certificates: own::Settings,
-
     /// How log lines look
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -48,6 +45,10 @@ pub struct Arguments {
     /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
     #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
+
+    // Last: its heading holds for what comes after it, too.
+    #[command(flatten)]
+    certificates: own::Settings,
 }
 
 /// Why serving did not begin, or ended.

@@ -231,8 +231,15 @@ fn parameters(
     Ok(parameters)
 }
 
+/// In whole seconds, as a certificate states it.
 fn end(lifetime: Duration, now: SystemTime) -> Result<SystemTime, CertificateError> {
-    now.checked_add(lifetime).ok_or(CertificateError::LifetimeOutOfRange { lifetime })
+    now.checked_add(lifetime).map(whole_seconds).ok_or(CertificateError::LifetimeOutOfRange { lifetime })
+}
+
+/// The time without its fraction of a second.
+pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 /// `None` for a time that a certificate cannot state (before 1970, after the year 9999).

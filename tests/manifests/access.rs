@@ -13,8 +13,20 @@ fn the_namespace_enforces_the_restricted_pod_security_level() {
     }
 }
 
+/// Rules that change what is there, each with the one thing that it may change.
+fn changes(rule: &Value, verb: &str) -> bool {
+    let certificates = match verb {
+        "update" => rule["resources"] == json!(["secrets"]) && rule["resourceNames"] == json!(["regcred-authority"]),
+        "patch" => {
+            rule["apiGroups"] == json!(["admissionregistration.k8s.io"]) && rule["resourceNames"] == json!(["regcred"])
+        }
+        _ => false,
+    };
+    certificates || (verb == "create" && rule["resources"] == json!(["secrets"]))
+}
+
 #[test]
-fn the_roles_hold_no_wildcard_change_nothing_and_are_aggregated_nowhere() {
+fn the_roles_hold_no_wildcard_change_nothing_but_our_own_and_are_aggregated_nowhere() {
     for role in of_kind("ClusterRole").into_iter().chain(of_kind("Role")) {
         let labels = role["metadata"]["labels"].to_string();
         assert!(!labels.contains("aggregate-to"), "{labels}");
@@ -23,9 +35,18 @@ fn the_roles_hold_no_wildcard_change_nothing_and_are_aggregated_nowhere() {
             assert!(!rule.to_string().contains('*'), "{rule}");
             for verb in rule["verbs"].as_array().unwrap() {
                 let verb = verb.as_str().unwrap();
-                let adds = verb == "create" && rule["resources"] == json!(["secrets"]);
-                assert!(adds || ["get", "list", "watch"].contains(&verb), "{verb} in {rule}");
+                assert!(changes(rule, verb) || ["get", "list", "watch"].contains(&verb), "{verb} in {rule}");
             }
+        }
+    }
+}
+
+#[test]
+fn of_the_webhook_configurations_only_our_own_can_be_seen_and_none_made() {
+    for rule in only("ClusterRole")["rules"].as_array().unwrap() {
+        if rule["apiGroups"] == json!(["admissionregistration.k8s.io"]) {
+            assert_eq!(rule["resourceNames"], json!(["regcred"]));
+            assert_eq!(rule["verbs"], json!(["get", "list", "watch", "patch"]));
         }
     }
 }
@@ -36,7 +57,9 @@ fn the_token_is_mounted_only_by_the_deployment() {
     assert_eq!(pod()["automountServiceAccountToken"], true);
     assert_eq!(pod()["serviceAccountName"], "regcred");
     let subject = json!({"kind": "ServiceAccount", "name": "regcred", "namespace": "regcred-system"});
-    assert_eq!(only("ClusterRoleBinding")["subjects"], json!([subject]));
+    for binding in [only("ClusterRoleBinding"), only("RoleBinding")] {
+        assert_eq!(binding["subjects"], json!([subject]));
+    }
 }
 
 #[test]

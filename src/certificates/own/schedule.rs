@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
+use crate::certificates::authority::whole_seconds;
+
 /// However long there is nothing to do, the wall clock is looked at this often: a timer does not notice that the
 /// machine was suspended or its clock set.
 const LONGEST_REST: Duration = Duration::from_mins(1);
@@ -100,11 +102,6 @@ impl Schedule {
     pub(super) fn rest(&self, next: Option<Duration>) -> Duration {
         next.unwrap_or(LONGEST_REST).clamp(SHORTEST_REST, LONGEST_REST)
     }
-}
-
-fn whole_seconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ const LONGEST_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Arguments of the certificates that regcred makes itself; flattened into the command that serves.
 #[derive(Debug, Clone, clap::Args)]
+// Without a group: the server's settings have one of that name.
+#[group(skip)]
 #[command(next_help_heading = "Own certificates (without --tls-directory)")]
 pub struct Settings {
     /// How long a server's certificate is valid; it is renewed after two thirds of that
