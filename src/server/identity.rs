@@ -1,8 +1,8 @@
 //! The certificate by which the server is known, for whoever brings it: served, tried before that, judged by the clock.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject;
@@ -70,7 +70,8 @@ impl Identity {
             .map_err(|error| unusable(&error))?;
         let key = PrivateKeyDer::from_pem_slice(leaf.key_pem.expose().as_bytes())
             .map_err(|_| unusable(&"its key cannot be read"))?;
-        let pair = CertifiedKey::from_der(vec![certificate], key, &provider).map_err(|error| unusable(&error))?;
+        let pair =
+            CertifiedKey::from_der(vec![certificate], key, &provider).map_err(|error| unusable(&error))?;
         let config = tls::server_config(pair, provider).map_err(|error| unusable(&error))?;
         Ok(Candidate { config: Arc::new(config), names: leaf.dns_names.clone() })
     }

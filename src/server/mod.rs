@@ -93,8 +93,12 @@ impl Server {
         let identity = Identity::new(webhook.1, readiness.part("certificate"), metrics.clone());
         let files = match &settings.tls_directory {
             Some(folder) => {
-                let load =
-                    CertificateStore::load(folder.clone(), tls::provider(), identity.clone(), metrics.clone());
+                let load = CertificateStore::load(
+                    folder.clone(),
+                    tls::provider(),
+                    identity.clone(),
+                    metrics.clone(),
+                );
                 Some(load.await?)
             }
             None => None,

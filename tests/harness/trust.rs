@@ -84,7 +84,11 @@ pub async fn all_trust(control_plane: &ControlPlane, anchor: &TrustAnchor) -> bo
 }
 
 /// Waits until another authority signs than this one.
-pub async fn until_replaced(control_plane: &ControlPlane, former: &TrustAnchor, limit: Duration) -> TrustAnchor {
+pub async fn until_replaced(
+    control_plane: &ControlPlane,
+    former: &TrustAnchor,
+    limit: Duration,
+) -> TrustAnchor {
     let begun = Instant::now();
     loop {
         match authority(control_plane).await {

@@ -16,9 +16,12 @@ fn the_namespace_enforces_the_restricted_pod_security_level() {
 /// Rules that change what is there, each with the one thing that it may change.
 fn changes(rule: &Value, verb: &str) -> bool {
     let certificates = match verb {
-        "update" => rule["resources"] == json!(["secrets"]) && rule["resourceNames"] == json!(["regcred-authority"]),
+        "update" => {
+            rule["resources"] == json!(["secrets"]) && rule["resourceNames"] == json!(["regcred-authority"])
+        }
         "patch" => {
-            rule["apiGroups"] == json!(["admissionregistration.k8s.io"]) && rule["resourceNames"] == json!(["regcred"])
+            rule["apiGroups"] == json!(["admissionregistration.k8s.io"])
+                && rule["resourceNames"] == json!(["regcred"])
         }
         _ => false,
     };

@@ -123,7 +123,10 @@ fn a_certificate_of_files_is_mounted_as_a_whole_folder_where_the_server_looks() 
     assert_eq!(volume["secret"]["secretName"], "regcred-tls");
     assert_ne!(volume["secret"]["optional"], true);
     // Without this group the server could not read what is readable for the group alone.
-    assert_eq!(pod["securityContext"]["fsGroup"], deployment["spec"]["template"]["spec"]["securityContext"]["runAsGroup"]);
+    assert_eq!(
+        pod["securityContext"]["fsGroup"],
+        deployment["spec"]["template"]["spec"]["securityContext"]["runAsGroup"]
+    );
 }
 
 /// The server's settings as the Deployment's arguments make them; what they leave out has the server's defaults.

@@ -86,8 +86,7 @@ impl Cluster {
             call(what, verb, self.secrets().replace(SECRET, &parameters, &replaced)).await?;
         } else {
             let labels = [("app.kubernetes.io/name", "regcred"), ("app.kubernetes.io/component", "webhook")];
-            let labels: BTreeMap<_, _> =
-                labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+            let labels: BTreeMap<_, _> = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
             let metadata = ObjectMeta {
                 name: Some(SECRET.to_owned()),
                 namespace: Some(self.namespace.clone()),
@@ -128,8 +127,11 @@ impl Cluster {
         let secrets = Api::<PartialObjectMeta<Secret>>::namespaced(self.client.clone(), &self.namespace);
         stream::select_all([
             changes_of(secrets, SECRET).boxed(),
-            changes_of(Api::<PartialObjectMeta<MutatingWebhookConfiguration>>::all(self.client.clone()), CONFIGURATION)
-                .boxed(),
+            changes_of(
+                Api::<PartialObjectMeta<MutatingWebhookConfiguration>>::all(self.client.clone()),
+                CONFIGURATION,
+            )
+            .boxed(),
             changes_of(
                 Api::<PartialObjectMeta<ValidatingWebhookConfiguration>>::all(self.client.clone()),
                 CONFIGURATION,
@@ -184,7 +186,9 @@ async fn call<T>(
             _ => Err(refused(status.message)),
         },
         // An error of decoding may quote what it could not decode.
-        Ok(Err(kube::Error::SerdeError(_))) => Err(refused("the API server's answer could not be read".to_owned())),
+        Ok(Err(kube::Error::SerdeError(_))) => {
+            Err(refused("the API server's answer could not be read".to_owned()))
+        }
         Ok(Err(_)) => Err(refused("the API server could not be reached".to_owned())),
         Err(_) => Err(refused(format!("no answer within {CALL_TIMEOUT:?}"))),
     }

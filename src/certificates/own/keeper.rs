@@ -161,17 +161,18 @@ impl Keeper {
         let secret = self.cluster.secret().await?;
         let configurations = self.cluster.configurations().await?;
         let mut unusable = None;
-        let stored = match secret.as_ref().map(|secret| Record::read(secret.data.as_ref().unwrap_or(&NO_DATA))) {
-            None => Stored::Absent,
-            Some(Err(reason)) => {
-                unusable = Some(reason);
-                Stored::Unusable
-            }
-            Some(Ok(record)) => {
-                self.metrics.authority_ends(record.signing.certificate.not_after());
-                Stored::Record(record)
-            }
-        };
+        let stored =
+            match secret.as_ref().map(|secret| Record::read(secret.data.as_ref().unwrap_or(&NO_DATA))) {
+                None => Stored::Absent,
+                Some(Err(reason)) => {
+                    unusable = Some(reason);
+                    Stored::Unusable
+                }
+                Some(Ok(record)) => {
+                    self.metrics.authority_ends(record.signing.certificate.not_after());
+                    Stored::Record(record)
+                }
+            };
         let authority = match &stored {
             Stored::Record(record) => Some(&record.signing.certificate),
             Stored::Absent | Stored::Unusable => None,
@@ -197,7 +198,10 @@ impl Keeper {
             Step::Establish { former } => {
                 let record = self.new_record(former, observed.now)?;
                 self.cluster.store(secret, &record).await?;
-                tracing::info!(former = record.former.len(), "made a new authority for the webhook's certificates");
+                tracing::info!(
+                    former = record.former.len(),
+                    "made a new authority for the webhook's certificates"
+                );
             }
             Step::Record(record) => self.cluster.store(secret, &record).await?,
             Step::Publish(all) => {
@@ -227,7 +231,12 @@ impl Keeper {
     }
 
     /// Makes a leaf, and serves it if a client that trusts just what is published accepts it.
-    async fn serve(&mut self, record: &Record, not_after: SystemTime, observed: &Observed) -> Result<(), StepError> {
+    async fn serve(
+        &mut self,
+        record: &Record,
+        not_after: SystemTime,
+        observed: &Observed,
+    ) -> Result<(), StepError> {
         let Signing { certificate, key } = &record.signing;
         let authority = Authority::stored(&certificate.to_pem(), key.clone())?;
         let leaf = authority.issue_until(&self.names, not_after, observed.now)?;
@@ -264,7 +273,8 @@ impl Pace {
 }
 
 /// A Secret without data.
-static NO_DATA: std::collections::BTreeMap<String, k8s_openapi::ByteString> = std::collections::BTreeMap::new();
+static NO_DATA: std::collections::BTreeMap<String, k8s_openapi::ByteString> =
+    std::collections::BTreeMap::new();
 
 fn pause_after(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_PAUSE)

@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn what_is_of_no_use_is_told_without_a_word_of_what_it_holds() {
         let other = record().write().unwrap();
-        let leaf = Authority::new("test", DAY, now()).unwrap().issue(&["a.svc".to_owned()], DAY, now()).unwrap();
+        let leaf =
+            Authority::new("test", DAY, now()).unwrap().issue(&["a.svc".to_owned()], DAY, now()).unwrap();
         let text = |text: &str| Some(ByteString(text.as_bytes().to_vec()));
         for (key, value, expected) in [
             (CERTIFICATE, None, "no tls.crt"),
@@ -183,7 +184,9 @@ mod tests {
             (TRUST, text(r#"{"leavesUntil":"leaked"}"#), "trust.json cannot be read"),
             (
                 TRUST,
-                text(r#"{"leavesUntil":"2026-01-01T00:00:00Z","former":[{"certificate":"leaked","until":"2026-01-01T00:00:00Z"}]}"#),
+                text(
+                    r#"{"leavesUntil":"2026-01-01T00:00:00Z","former":[{"certificate":"leaked","until":"2026-01-01T00:00:00Z"}]}"#,
+                ),
                 "trust.json cannot be read",
             ),
         ] {

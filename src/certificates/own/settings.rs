@@ -65,7 +65,11 @@ enum LifetimeError {
 fn parse_lifetime(text: &str) -> Result<Duration, LifetimeError> {
     let lifetime = duration::parse(text)?;
     let range = SHORTEST_LIFETIME..=LONGEST_LIFETIME;
-    if range.contains(&lifetime) { Ok(lifetime) } else { Err(LifetimeError::OutOfRange { text: text.to_owned() }) }
+    if range.contains(&lifetime) {
+        Ok(lifetime)
+    } else {
+        Err(LifetimeError::OutOfRange { text: text.to_owned() })
+    }
 }
 
 #[cfg(test)]
@@ -74,9 +78,14 @@ mod tests {
 
     #[test]
     fn a_lifetime_is_neither_over_at_once_nor_for_ever() {
-        for (text, accepted) in
-            [("9s", false), ("10s", true), ("168h", true), ("87600h", true), ("87601h", false), ("-1h", false)]
-        {
+        for (text, accepted) in [
+            ("9s", false),
+            ("10s", true),
+            ("168h", true),
+            ("87600h", true),
+            ("87601h", false),
+            ("-1h", false),
+        ] {
             let parsed = parse_lifetime(text);
             assert_eq!(parsed.is_ok(), accepted, "{text}: {parsed:?}");
         }

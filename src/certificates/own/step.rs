@@ -126,7 +126,8 @@ impl Observed {
     fn settled(&self, record: &Record, schedule: &Schedule) -> Record {
         let signing = &record.signing.certificate;
         let served = self.served.as_ref().filter(|served| served.issuer == *signing);
-        let leaves_until = served.map_or(record.leaves_until, |served| served.not_after.max(record.leaves_until));
+        let leaves_until =
+            served.map_or(record.leaves_until, |served| served.not_after.max(record.leaves_until));
         let former = self.in_use(Some(signing), record.former.clone(), schedule);
         Record { signing: record.signing.clone(), leaves_until, former }
     }
@@ -137,11 +138,10 @@ impl Observed {
         let mut former = known;
         // Once over, it stays until no bundle has it and every clock agrees, or who is behind would take it up again.
         let over = self.now.checked_sub(2 * schedule.clock_tolerance()).unwrap_or(self.now);
-        former.retain(|one| {
-            one.until > over || self.entries().any(|entry| entry.trusts(&one.certificate))
-        });
+        former.retain(|one| one.until > over || self.entries().any(|entry| entry.trusts(&one.certificate)));
         for certificate in self.entries().flat_map(|entry| &entry.anchors) {
-            let is_new = Some(certificate) != signing && former.iter().all(|one| one.certificate != *certificate);
+            let is_new =
+                Some(certificate) != signing && former.iter().all(|one| one.certificate != *certificate);
             if is_new && certificate.not_after() > self.now && former.len() < FORMER_AT_MOST {
                 let until = schedule.leaf_end(self.now, certificate.not_after());
                 former.push(Former { certificate: certificate.clone(), until });
@@ -187,7 +187,8 @@ impl Observed {
         };
         let former = record.former.iter().filter(stays).map(|one| &one.certificate);
         let anchors: Vec<_> = std::iter::once(&record.signing.certificate).chain(former).cloned().collect();
-        let is_right = entry.anchors.len() == anchors.len() && anchors.iter().all(|anchor| entry.trusts(anchor));
+        let is_right =
+            entry.anchors.len() == anchors.len() && anchors.iter().all(|anchor| entry.trusts(anchor));
         (!is_right).then(|| Change { place: entry.place, name: entry.name.clone(), anchors })
     }
 
@@ -244,7 +245,6 @@ enum Leaf {
     /// Another one can be served.
     Serve(SystemTime),
 }
-
 
 #[cfg(test)]
 #[path = "step_tests.rs"]

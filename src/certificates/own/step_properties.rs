@@ -119,13 +119,8 @@ impl World {
             _ => None,
         };
         let published_for = replica.publication.observe(authority, &configurations, monotonic);
-        let observed = Observed {
-            stored,
-            configurations,
-            served: replica.served.clone(),
-            published_for,
-            now,
-        };
+        let observed =
+            Observed { stored, configurations, served: replica.served.clone(), published_for, now };
         let step = observed.next(&schedule());
         let (secret, bundle) = (self.secret, self.bundles.len() as u64);
         self.replicas[number].decided = Some(Decided { step, secret, bundle, now });
@@ -217,7 +212,11 @@ impl World {
             Action::Restart(number) => self.replicas[*number] = Replica::default(),
             Action::AddForeign => {
                 self.made += 1;
-                let foreign = TrustAnchor::imagined(&format!("foreign-{}", self.made), self.now, self.now + 999 * SECOND);
+                let foreign = TrustAnchor::imagined(
+                    &format!("foreign-{}", self.made),
+                    self.now,
+                    self.now + 999 * SECOND,
+                );
                 let bundle = self.bundle().iter().cloned().chain([foreign]).collect();
                 self.bundles.push((self.now, bundle));
             }
@@ -228,9 +227,8 @@ impl World {
     /// Whether every replica serves a valid leaf of the authority that signs.
     fn is_at_one(&self) -> bool {
         let Stored::Record(record) = &self.stored else { return false };
-        let is_right = |served: &Served| {
-            served.issuer == record.signing.certificate && served.not_after > self.now
-        };
+        let is_right =
+            |served: &Served| served.issuer == record.signing.certificate && served.not_after > self.now;
         self.replicas.iter().all(|replica| replica.served.as_ref().is_some_and(is_right))
     }
 
@@ -246,7 +244,10 @@ impl World {
             let early = served.made + LAG > self.now;
             for (since, bundle) in &self.bundles[oldest..] {
                 let trusted = bundle.contains(&served.issuer);
-                assert!(trusted || (early && *since < served.made), "replica {number}: {served:?} in {bundle:?}");
+                assert!(
+                    trusted || (early && *since < served.made),
+                    "replica {number}: {served:?} in {bundle:?}"
+                );
             }
         }
     }

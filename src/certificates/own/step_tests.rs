@@ -185,7 +185,8 @@ fn a_former_authority_leaves_a_bundle_some_time_after_its_end_and_is_not_put_bac
         (299, true, None),
         (301, true, Some(false)),
     ] {
-        let until = if since_its_end < 0 { now() + SECOND } else { now() - SECOND * since_its_end.unsigned_abs() };
+        let until =
+            if since_its_end < 0 { now() + SECOND } else { now() - SECOND * since_its_end.unsigned_abs() };
         let bundle: &[&str] = if in_bundle { &["a", "b"] } else { &["a"] };
         let observed = Observed {
             stored: Stored::Record(record("a", vec![former("b", until)])),
@@ -204,16 +205,12 @@ fn a_former_authority_leaves_a_bundle_some_time_after_its_end_and_is_not_put_bac
 
 #[test]
 fn the_secret_forgets_a_former_authority_only_when_no_bundle_has_it_and_every_clock_agrees() {
-    for (since_its_end, in_bundle, forgotten) in
-        [(599, false, false), (601, false, true), (601, true, false)]
+    for (since_its_end, in_bundle, forgotten) in [(599, false, false), (601, false, true), (601, true, false)]
     {
         let held = record("a", vec![former("b", now() - SECOND * since_its_end)]);
         let bundle: &[&str] = if in_bundle { &["a", "b"] } else { &["a"] };
-        let observed = Observed {
-            stored: Stored::Record(held),
-            configurations: trusting(&[bundle]),
-            ..ordinary()
-        };
+        let observed =
+            Observed { stored: Stored::Record(held), configurations: trusting(&[bundle]), ..ordinary() };
         let step = next(&observed);
         assert_eq!(matches!(&step, Step::Record(record) if record.former.is_empty()), forgotten, "{step:?}");
     }
@@ -229,7 +226,8 @@ fn a_leaf_is_renewed_at_two_thirds_of_its_life_and_its_end_recorded_first() {
     assert_eq!(recorded.leaves_until, end);
     // A moment later the recorded end still serves.
     for later in [Duration::ZERO, SECOND, Duration::from_hours(10)] {
-        let observed = Observed { stored: Stored::Record(recorded.clone()), now: renewal + later, ..observed.clone() };
+        let observed =
+            Observed { stored: Stored::Record(recorded.clone()), now: renewal + later, ..observed.clone() };
         assert_eq!(next(&observed), Step::Serve { not_after: end });
     }
     let observed = Observed { stored: Stored::Record(recorded), now: renewal + DAY, ..observed };
@@ -249,7 +247,8 @@ fn a_leaf_is_replaced_only_when_its_authority_is_in_every_bundle_for_long_enough
         (None, second(2), Ok(())),
         (Some(expired), second(2), Ok(())),
     ] {
-        let held = Record { leaves_until: now() + 7 * DAY, ..record("a", vec![former("old", now() + 6 * DAY)]) };
+        let held =
+            Record { leaves_until: now() + 7 * DAY, ..record("a", vec![former("old", now() + 6 * DAY)]) };
         let observed = Observed {
             stored: Stored::Record(held),
             configurations: trusting(&[&["a", "old"]]),
