@@ -144,12 +144,11 @@ fn certificates(
     namespace: &str,
     registry: &Registry,
 ) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
-    let keeper = match arguments.server.tls_directory {
-        Some(_) => None,
-        None => {
-            let metrics = CertificateMetrics::register(registry)?;
-            Some(Keeper::new(&arguments.certificates, client, namespace, server.identity(), metrics)?)
-        }
+    let keeper = if arguments.server.tls_directory.is_none() {
+        let metrics = CertificateMetrics::register(registry)?;
+        Some(Keeper::new(&arguments.certificates, client, namespace, server.identity(), metrics)?)
+    } else {
+        None
     };
     Ok(async {
         match keeper {

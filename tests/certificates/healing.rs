@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Installation;
 use crate::harness::trust::{self, SOON, until_replaced, until_settled};
-use crate::turn;
+use crate::{figure, turn};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -38,7 +38,7 @@ async fn healed(
     let new = until_replaced(control_plane, former, SOON).await;
     let made = begun.elapsed();
     assert_eq!(until_settled(installation).await, new, "{what}");
-    println!("{what}: a new authority after {made:.1?}, served after {:.1?}", begun.elapsed());
+    figure(&format!("{what}: a new authority after {made:.1?}, served after {:.1?}", begun.elapsed()));
     assert!(trust::all_trust(control_plane, former).await, "{what}: leaves of it may be served");
     new
 }
@@ -70,7 +70,7 @@ async fn a_secret_that_is_deleted_garbled_or_expired_is_made_anew_and_what_was_i
     let (expired, _) = stored(DAY, 2 * DAY);
     trust::patch_secret(control_plane, &expired).await;
     let new = until_settled_otherwise(&installation, &authority).await;
-    println!("expired: a new authority served after {:.1?}", begun.elapsed());
+    figure(&format!("expired: a new authority served after {:.1?}", begun.elapsed()));
     assert!(new.not_after() > SystemTime::now() + 300 * DAY);
     assert!(trust::all_trust(control_plane, &authority).await);
     for replica in installation.replicas() {
@@ -122,8 +122,8 @@ async fn a_bundle_that_is_emptied_or_overwritten_is_right_again_in_seconds() {
         json!({"op": "replace", "path": path, "value": encoded(&another.to_pem())}),
     ] {
         for kind in [trust::MUTATING, trust::VALIDATING] {
-            let patch = json!([operation]).to_string();
-            let command = ["patch", kind, "regcred", "--type=json", "--patch", &patch];
+            let operations = json!([operation]).to_string();
+            let command = ["patch", kind, "regcred", "--type=json", "--patch", &operations];
             control_plane.kubectl(&command).await.succeeded();
         }
         let begun = Instant::now();
@@ -131,6 +131,6 @@ async fn a_bundle_that_is_emptied_or_overwritten_is_right_again_in_seconds() {
             assert!(begun.elapsed() < SOON, "not mended: {operation}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        println!("{}: right again after {:.1?}", operation["op"], begun.elapsed());
+        figure(&format!("{}: right again after {:.1?}", operation["op"], begun.elapsed()));
     }
 }

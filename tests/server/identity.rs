@@ -50,15 +50,15 @@ async fn until_a_certificate_is_brought_the_server_is_not_ready_and_shows_none()
 async fn a_trial_tells_whether_a_client_with_these_roots_accepts_it_and_shows_it_to_nobody_else() {
     let server = TestServer::start_without_files().await;
     let (old, new) = (new_authority(), new_authority());
-    let (served, candidate) = (leaf_of(&old, HOUR / 2), leaf_of(&new, HOUR / 2));
-    try_out(&server, &served, &[&old]).await.unwrap();
-    assert!(!is_shown(&server, &old, &served).await, "a trial serves nothing");
-    serve(&server, &served);
+    let (current, candidate) = (leaf_of(&old, HOUR / 2), leaf_of(&new, HOUR / 2));
+    try_out(&server, &current, &[&old]).await.unwrap();
+    assert!(!is_shown(&server, &old, &current).await, "a trial serves nothing");
+    serve(&server, &current);
     for (roots, accepted) in
         [(vec![&old], false), (vec![], false), (vec![&new], true), (vec![&old, &new], true)]
     {
         let (tried, seen) =
-            tokio::join!(try_out(&server, &candidate, &roots), is_shown(&server, &old, &served));
+            tokio::join!(try_out(&server, &candidate, &roots), is_shown(&server, &old, &current));
         assert_eq!(tried.is_ok(), accepted, "{tried:?}");
         assert!(seen, "whoever else comes is shown what is served");
         if let Err(message) = tried {
@@ -68,7 +68,7 @@ async fn a_trial_tells_whether_a_client_with_these_roots_accepts_it_and_shows_it
     // And of another name it is not accepted at all.
     let elsewhere = new.issue(&["elsewhere.svc".to_owned()], HOUR / 2, SystemTime::now()).unwrap();
     assert!(try_out(&server, &elsewhere, &[&new]).await.is_err());
-    assert!(is_shown(&server, &old, &served).await);
+    assert!(is_shown(&server, &old, &current).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

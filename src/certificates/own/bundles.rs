@@ -156,7 +156,7 @@ mod tests {
         })
     }
 
-    fn stored(webhooks: Value) -> Value {
+    fn stored(webhooks: &Value) -> Value {
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "MutatingWebhookConfiguration",
@@ -173,7 +173,7 @@ mod tests {
     fn only_entries_of_our_domain_that_call_our_service_are_ours() {
         let mut by_url = webhook("url.regcred.dev", "regcred", "regcred-system");
         by_url["clientConfig"] = json!({"url": "https://elsewhere.example"});
-        let read = read(&stored(json!([
+        let read = read(&stored(&json!([
             webhook("foreign.example.com", "regcred", "regcred-system"),
             webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system"),
             webhook("other-service.regcred.dev", "other", "regcred-system"),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_patch_changes_the_bundle_of_its_entries_and_nothing_else() {
         let (old, new) = (anchor(), anchor());
-        let mut object = stored(json!([
+        let mut object = stored(&json!([
             webhook("foreign.example.com", "foreign", "foreign"),
             webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system"),
         ]));
@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn a_patch_does_not_apply_to_anything_but_what_was_read() {
-        let object = stored(json!([webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system")]));
+        let object =
+            stored(&json!([webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system")]));
         let change =
             Change { place: 0, name: "inject-pull-secrets.regcred.dev".to_owned(), anchors: vec![anchor()] };
         let patch = patch(&read(&object), &[change]);

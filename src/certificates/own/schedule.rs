@@ -84,7 +84,7 @@ impl Schedule {
 
     /// The earliest end that a leaf made now may have.
     pub(super) fn early_leaf_end(&self, now: SystemTime) -> SystemTime {
-        now + (self.leaf - self.leaf / EARLY)
+        now + self.leaf / EARLY * (EARLY - 1)
     }
 
     /// How long a replica waits before its very first leaf.
