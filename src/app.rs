@@ -4,24 +4,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use prometheus::Registry;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::admission::Reviewer;
 use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
+use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
-use crate::cluster::{Index, watch};
+use crate::cluster::watch;
 use crate::controller::retry;
+use crate::events::{self, Recorder};
+use crate::knowledge::Index;
+use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
+use crate::model::consent::Consent;
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
 };
 use crate::telemetry::admission_metrics::AdmissionMetrics;
+use crate::telemetry::api_metrics::ApiMetrics;
 use crate::telemetry::certificate_metrics::CertificateMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
+use crate::telemetry::event_metrics::EventMetrics;
+use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
 
@@ -34,6 +44,9 @@ pub struct Arguments {
     #[command(flatten)]
     server: Settings,
 
+    #[command(flatten)]
+    leadership: leadership::LeaseSettings,
+
     /// How log lines look
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -45,6 +58,10 @@ pub struct Arguments {
     /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
     #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
+
+    /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
+    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
+    consent: Consent,
 
     // Last: its heading holds for what comes after it, too.
     #[command(flatten)]
@@ -69,6 +86,9 @@ pub enum AppError {
     /// A metric is registered twice, which is a defect.
     #[error("the metrics could not be registered: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The times of the lease contradict each other.
+    #[error(transparent)]
+    Leadership(#[from] leadership::SettingsError),
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -96,35 +116,70 @@ pub fn serve(arguments: &Arguments) -> Result<(), AppError> {
 async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let config = configuration().await?;
     let own_namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).map_err(|error| AppError::Client(Box::new(error)))?;
-
     let (registry, readiness, limits) = (Registry::new(), Readiness::new(), Limits::default());
+    let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
+    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let pending = Pending::default();
+    let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
     let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
-    let watches = watch::run(client.clone(), Arc::clone(&index), pending.clone(), &readiness);
+    let watches =
+        watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
+    let leader_metrics = LeaderMetrics::register(&registry)?;
+    let event_metrics = EventMetrics::register(&registry)?;
+    let replica = &arguments.leadership.pod_name;
+    let (recorder, publisher) =
+        Recorder::new(client.clone(), replica, events::Limits::default(), event_metrics);
+    let (elector, _) = Elector::new(
+        client.clone(),
+        &own_namespace,
+        &arguments.leadership,
+        leader_metrics,
+        recorder.clone(),
+    )?;
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
+    let stop = shutdown.clone();
+    let mut election = tokio::spawn(elector.run(async move { stop.requested().await }));
     let serving = server.run(
         routes(&limits, server_metrics, &reviewer).into_router(),
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let (watches, retries) = (tokio::spawn(watches), tokio::spawn(retries));
+    let (watches, retries, publisher) =
+        (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
     let certificates = tokio::spawn(certificates);
-    tokio::select! {
+    let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
         _ = certificates => Err(AppError::Ended("keeping of certificates")),
+        _ = publisher => Err(AppError::Ended("publisher of Events")),
+        () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
+    };
+    if !election.is_finished() && !shutdown.is_aborted() {
+        // It began to give the lease back when the server began to drain, and is nearly always long through.
+        if !shutdown.is_requested() {
+            shutdown.request();
+        }
+        let _ = tokio::time::timeout(RELEASE_TIMEOUT, election).await;
+    }
+    ended
+}
+
+/// Waits until a task ends that must not before the server is told to stop.
+async fn too_early(task: &mut JoinHandle<()>, shutdown: &Shutdown) {
+    let ended = task.await;
+    if ended.is_ok() && shutdown.is_requested() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -156,6 +211,12 @@ fn certificates(
             None => std::future::pending().await,
         }
     })
+}
+
+/// A client whose calls are counted.
+fn client(config: Config, metrics: &ApiMetrics) -> Result<Client, AppError> {
+    let builder = ClientBuilder::try_from(config).map_err(|error| AppError::Client(Box::new(error)))?;
+    Ok(builder.with_layer(metrics).build())
 }
 
 /// The paths of the webhook configurations.

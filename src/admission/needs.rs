@@ -6,9 +6,9 @@ use kube::Client;
 
 use crate::cluster::carrier::Carrier;
 use crate::cluster::reads;
-use crate::cluster::snapshot::Obstacle;
 use crate::model::copy::Wanted;
-use crate::policy::{Answers, CopyAnswer, NamespaceAnswer, Need};
+use crate::model::copy::{CopyAnswer, Obstacle};
+use crate::policy::{Answers, NamespaceAnswer, Need};
 use crate::server::Deadline;
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 

@@ -2,4 +2,4 @@
 
 pub mod registry_credential;
 
-pub use registry_credential::{RegistryCredential, RegistryCredentialSpec};
+pub use registry_credential::{Conflict, Distribution, Mode, RegistryCredential, RegistryCredentialSpec};

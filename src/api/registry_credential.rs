@@ -78,6 +78,52 @@ pub struct RegistryCredentialSpec {
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
     )]
     pub copy_name: Option<String>,
+
+    /// When a namespace gets its copy: once a pod there needs it, or at once.
+    #[serde(default)]
+    pub distribution: Distribution,
+
+    /// What happens to a Secret that is there under the copy's name and is not ours.
+    #[serde(default)]
+    pub conflict: Conflict,
+
+    /// Whether pods are changed and Secrets copied, or only told and counted what would be.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// When a namespace gets its copy.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Distribution {
+    /// When the first pod that needs it is admitted; it goes some time after the last such pod has gone.
+    #[default]
+    OnDemand,
+    /// As soon as the namespace is there, and for as long as it is offered the credential.
+    Eager,
+}
+
+/// What happens to a Secret that is there under the copy's name and is not ours. Neither way touches a Secret of another
+/// type, another credential's copy, or a Secret that a controller owns; and what was taken over is given back, never
+/// deleted.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Conflict {
+    /// It is left as it is, and pods do not get its name.
+    #[default]
+    Refuse,
+    /// It is taken over if it has the same type and the same bytes.
+    Adopt,
+    /// It is taken over if it has the same type, whatever its bytes, which are replaced.
+    Overwrite,
+}
+
+/// Whether a credential has effects.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Pods get its pull Secret.
+    #[default]
+    Enforce,
+    /// Nothing is changed and nothing copied; pods that would get it are warned about and counted.
+    Audit,
 }
 
 /// A Secret by namespace and name.

@@ -13,17 +13,13 @@ use futures::future::{BoxFuture, Shared};
 use k8s_openapi::Resource as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
-use kube::core::ObjectMeta;
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
-use super::index::Index;
 use super::pending::Pending;
-use super::snapshot::Obstacle;
-use crate::model::copy::{CopyKey, Origin, Wanted, copy_of};
-use crate::model::credential::Credential;
+use crate::knowledge::Index;
+use crate::model::copy::{CopyAnswer, CopyKey, Obstacle, Wanted, copy_of};
 use crate::model::source::SourceState;
-use crate::policy::CopyAnswer;
 use crate::telemetry::copy_metrics::CopyMetrics;
 
 /// How many copies are written at once. Each write holds a connection to the API server; a burst of new namespaces
@@ -74,8 +70,9 @@ impl Carrier {
             } else {
                 let inner = Arc::clone(&self.shared);
                 let task = tokio::spawn(inner.write(wanted));
-                let write =
-                    task.map(|ended| ended.unwrap_or_else(|_| failed("the write ended unexpectedly")));
+                let write = task.map(|ended| {
+                    ended.unwrap_or_else(|_| CopyAnswer::failed("the write ended unexpectedly"))
+                });
                 under_way.entry(key).or_insert(write.boxed().shared()).clone()
             }
         };
@@ -89,7 +86,7 @@ impl Carrier {
         }
         let api: Api<Secret> = Api::namespaced(self.shared.client.clone(), &wanted.place.namespace);
         match api.get_metadata_opt(&wanted.place.name).await {
-            Ok(Some(found)) => judge_existing(&found.metadata, &wanted.credential),
+            Ok(Some(found)) => CopyAnswer::of_existing(&found.metadata, &wanted.credential),
             Ok(None) => CopyAnswer::Absent,
             Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
         }
@@ -108,10 +105,6 @@ impl Drop for UnderWay {
     }
 }
 
-fn failed(reason: &str) -> CopyAnswer {
-    CopyAnswer::Blocked(Obstacle::Passing(reason.into()))
-}
-
 impl Inner {
     async fn write(self: Arc<Self>, wanted: Wanted) -> CopyAnswer {
         let _under_way = UnderWay { inner: Arc::clone(&self), key: wanted.key() };
@@ -122,10 +115,10 @@ impl Inner {
         // A shortage of our own is no setback of the copy: it is tried again soon, not after a growing pause.
         let Ok(_permit) = self.permits.try_acquire() else {
             self.pending.look_soon(wanted);
-            return failed("too many copies are being created at once");
+            return CopyAnswer::failed("too many copies are being created at once");
         };
         let attempt = tokio::time::timeout(WRITE_TIMEOUT, self.attempt(&wanted)).await;
-        let answer = attempt.unwrap_or_else(|_| failed("the API server did not answer in time"));
+        let answer = attempt.unwrap_or_else(|_| CopyAnswer::failed("the API server did not answer in time"));
         self.remember(wanted, &answer);
         self.metrics.write(&answer);
         answer
@@ -177,7 +170,7 @@ impl Inner {
         let Some(SourceState::Good(source)) =
             known.sources.get(&credential.source).map(|source| &source.state)
         else {
-            return failed("the source Secret cannot be carried now");
+            return CopyAnswer::failed("the source Secret cannot be carried now");
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &place.namespace);
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
@@ -198,31 +191,15 @@ impl Inner {
         let before = self.index.copies_seen_to();
         match api.get_opt(&wanted.place.name).await {
             Ok(Some(found)) => {
-                let answer = judge_existing(&found.metadata, &wanted.credential);
+                let answer = CopyAnswer::of_existing(&found.metadata, &wanted.credential);
                 if answer == CopyAnswer::Present {
                     self.index.learn_copy(&found, before);
                 }
                 answer
             }
-            Ok(None) => failed("a Secret of that name has just been deleted"),
+            Ok(None) => CopyAnswer::failed("a Secret of that name has just been deleted"),
             Err(error) => CopyAnswer::Blocked(obstacle_of(&error)),
         }
-    }
-}
-
-/// What a Secret that has a copy's name means for the copy.
-pub fn judge_existing(found: &ObjectMeta, credential: &Credential) -> CopyAnswer {
-    if found.deletion_timestamp.is_some() {
-        return failed("a Secret of that name is being deleted");
-    }
-    match Origin::of(found) {
-        Some(origin) if origin.is_of(credential) => CopyAnswer::Present,
-        // The garbage collector removes it, because its owner is gone.
-        Some(origin) if *origin.credential == *credential.name => {
-            failed("the copy of a former credential of that name is still there")
-        }
-        Some(origin) => CopyAnswer::Blocked(Obstacle::Rival(origin.credential.into())),
-        None => CopyAnswer::Blocked(Obstacle::Foreign),
     }
 }
 

@@ -1,19 +1,12 @@
-//! What regcred knows of the cluster, and the writes that an admission call may cause.
-//!
-//! Watches feed the [`Index`], which publishes a [`Snapshot`] after every change; decisions read the snapshot
-//! without a lock.
+//! The cluster, as far as every replica talks to it: the watches that feed the index, the reads and the writes that an
+//! admission call may cause.
 
 pub mod carrier;
-pub mod index;
+pub mod changes;
 pub mod pending;
 pub mod reads;
-pub mod reliance;
-pub mod snapshot;
 mod sources;
 pub mod watch;
-
-pub use index::Index;
-pub use snapshot::Snapshot;
 
 /// The longest account of an API error in a warning, in characters; the warning has room for 120 in all.
 const BRIEF_LENGTH: usize = 80;

@@ -12,9 +12,11 @@ use kube::{Api, Client};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::Snapshot;
-use super::index::{Index, key_of};
+use super::changes::{Change, Changes};
 use super::watch::{SECRETS_PER_PAGE, Sink, follow};
+use crate::knowledge::Index;
+use crate::knowledge::Snapshot;
+use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
 use crate::model::docker_config::{DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE};
 use crate::server::Part;
@@ -23,6 +25,7 @@ use crate::server::Part;
 pub(super) struct SourceWatches {
     client: Client,
     index: Arc<Index>,
+    changes: Changes,
     /// Tells, by being dropped everywhere, that every source known at the start has been looked for. Present until
     /// the credentials are known completely; before that, nothing is watched.
     before_begin: Option<Arc<ReadyOnceDropped>>,
@@ -49,11 +52,11 @@ impl Drop for ReadyOnceDropped {
 }
 
 impl SourceWatches {
-    pub(super) fn new(client: Client, index: Arc<Index>, synced: Part) -> Self {
+    pub(super) fn new(client: Client, index: Arc<Index>, changes: Changes, synced: Part) -> Self {
         let share = Arc::new(ReadyOnceDropped(synced));
         let synced = Arc::downgrade(&share);
         let (ended, running) = (Arc::default(), BTreeMap::new());
-        Self { client, index, before_begin: Some(share), synced, ended, running }
+        Self { client, index, changes, before_begin: Some(share), synced, ended, running }
     }
 
     /// Told when a watch ends by itself.
@@ -108,8 +111,12 @@ impl SourceWatches {
             let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
             let config =
                 watcher::Config::default().fields(&format!("type={secret_type}")).page_size(SECRETS_PER_PAGE);
-            let sink =
-                Sources { index: Arc::clone(&self.index), namespace: Arc::clone(namespace), secret_type };
+            let sink = Sources {
+                index: Arc::clone(&self.index),
+                changes: self.changes.clone(),
+                namespace: Arc::clone(namespace),
+                secret_type,
+            };
             let mut share = share.cloned();
             let watch = follow("source secrets", api, config, sink, move || drop(share.take()));
             let ended = Arc::clone(&self.ended);
@@ -125,6 +132,7 @@ impl SourceWatches {
 
 struct Sources {
     index: Arc<Index>,
+    changes: Changes,
     namespace: Arc<str>,
     secret_type: &'static str,
 }
@@ -138,13 +146,26 @@ impl Sink<Secret> for Sources {
 
     fn apply(&mut self, object: &Secret) {
         self.index.apply_source(object);
+        self.tell(object);
     }
 
     fn delete(&mut self, object: &Secret) {
         self.index.delete_source(&object.metadata);
+        self.tell(object);
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
         self.index.retain_sources(&self.namespace, self.secret_type, listed);
+        self.changes.add(Change::Everything);
+    }
+}
+
+impl Sources {
+    /// Of Secrets that no credential names nobody is told.
+    fn tell(&self, object: &Secret) {
+        let known = self.index.snapshot();
+        if let Some(key) = key_of(&object.metadata).filter(|key| known.sources.contains_key(key)) {
+            self.changes.add(Change::Source(key));
+        }
     }
 }

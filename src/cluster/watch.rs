@@ -13,10 +13,12 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::index::{Index, key_of};
+use super::changes::{Change, Changes};
 use super::pending::Pending;
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
+use crate::knowledge::Index;
+use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
 use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE, Wanted};
 use crate::server::{Part, Readiness};
@@ -102,15 +104,22 @@ pub fn run(
     client: Client,
     index: Arc<Index>,
     pending: Pending,
+    changes: Changes,
     readiness: &Readiness,
 ) -> impl Future<Output = ()> + Send + 'static {
     let copies = watcher::Config::default()
         .labels(&format!("{COPY_LABEL}={COPY_LABEL_VALUE}"))
         .page_size(SECRETS_PER_PAGE);
-    let sources = SourceWatches::new(client.clone(), Arc::clone(&index), readiness.part("source-secrets"));
+    let sources = SourceWatches::new(
+        client.clone(),
+        Arc::clone(&index),
+        changes.clone(),
+        readiness.part("source-secrets"),
+    );
     let source_ended = sources.ended();
-    let credentials = Credentials { index: Arc::clone(&index), sources };
-    let namespaces = Namespaces { index: Arc::clone(&index), pending: pending.clone() };
+    let credentials = Credentials { index: Arc::clone(&index), sources, changes: changes.clone() };
+    let namespaces =
+        Namespaces { index: Arc::clone(&index), pending: pending.clone(), changes: changes.clone() };
     let accounts = ServiceAccounts(Arc::clone(&index));
     let all = watcher::Config::default;
     let part = |name| {
@@ -125,7 +134,7 @@ pub fn run(
         () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, of_credentials) => {}
         () = follow("namespaces", Api::all(client.clone()), all(), namespaces, of_namespaces) => {}
         () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, of_accounts) => {}
-        () = follow("copies", Api::all(client.clone()), copies, Copies { index, pending }, of_copies) => {}
+        () = follow("copies", Api::all(client.clone()), copies, Copies { index, pending, changes }, of_copies) => {}
         }
     }
 }
@@ -133,6 +142,7 @@ pub fn run(
 struct Credentials {
     index: Arc<Index>,
     sources: SourceWatches,
+    changes: Changes,
 }
 
 impl Sink<RegistryCredential> for Credentials {
@@ -147,17 +157,24 @@ impl Sink<RegistryCredential> for Credentials {
             tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
         }
         self.sources.follow_credentials(&self.index.snapshot());
+        self.changes.add(change_of(object));
     }
 
     fn delete(&mut self, object: &RegistryCredential) {
         self.index.delete_credential(&object.name_any());
         self.sources.follow_credentials(&self.index.snapshot());
+        self.changes.add(change_of(object));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
         self.index.retain_credentials(listed);
         self.sources.begin(&self.index.snapshot());
+        self.changes.add(Change::Everything);
     }
+}
+
+fn change_of(object: &RegistryCredential) -> Change {
+    Change::Credential { name: object.name_any().into(), uid: object.uid().unwrap_or_default().into() }
 }
 
 /// A copy that is gone although pods rely on it is created again.
@@ -170,6 +187,7 @@ fn create_again(pending: &Pending, missed: Vec<Wanted>) {
 struct Namespaces {
     index: Arc<Index>,
     pending: Pending,
+    changes: Changes,
 }
 
 impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
@@ -181,14 +199,17 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
 
     fn apply(&mut self, object: &PartialObjectMeta<Namespace>) {
         self.index.apply_namespace(&object.metadata);
+        self.changes.add(Change::Namespace(object.name_any().into()));
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
         create_again(&self.pending, self.index.delete_namespace(&object.name_any()));
+        self.changes.add(Change::Namespace(object.name_any().into()));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
         create_again(&self.pending, self.index.retain_namespaces(listed));
+        self.changes.add(Change::Everything);
     }
 }
 
@@ -217,6 +238,7 @@ impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
 struct Copies {
     index: Arc<Index>,
     pending: Pending,
+    changes: Changes,
 }
 
 impl Sink<Secret> for Copies {
@@ -229,6 +251,9 @@ impl Sink<Secret> for Copies {
     fn apply(&mut self, object: &Secret) {
         self.index.copies_seen(&object.metadata);
         self.index.apply_copy(object);
+        if let Some(place) = key_of(&object.metadata) {
+            self.changes.add(Change::Copy(place));
+        }
     }
 
     fn delete(&mut self, object: &Secret) {
@@ -236,10 +261,12 @@ impl Sink<Secret> for Copies {
         create_again(&self.pending, self.index.delete_copy(&object.metadata));
         if let Some(place) = key_of(&object.metadata) {
             self.pending.hasten(&place);
+            self.changes.add(Change::Copy(place));
         }
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
         create_again(&self.pending, self.index.retain_copies(listed));
+        self.changes.add(Change::Everything);
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! Nothing here does I/O, and every rule names the upstream code it restates.
 
+pub mod consent;
 pub mod copy;
 pub mod credential;
+pub mod digest;
 pub mod docker_config;
 pub mod image;
 pub mod keyring;
+pub mod namespace;
 mod object_key;
 pub mod pod;
 pub mod source;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 
+use super::digest::DigestKey;
 use super::docker_config::{DockerConfig, data_key};
 use super::keyring::Keyring;
 
@@ -18,6 +19,8 @@ pub struct SourceSecret {
     pub secret_type: Arc<str>,
     /// The key of its data that belongs to the type.
     pub data_key: &'static str,
+    /// The digest that a copy of it has.
+    pub digest: u64,
     /// The Docker configuration, byte for byte.
     pub document: Arc<[u8]>,
 }
@@ -59,7 +62,7 @@ pub enum SourceState {
 impl Source {
     /// What is known after a Secret has been seen; the keys of the last good one stay while it is broken.
     #[must_use]
-    pub fn after(self, secret: &Secret) -> Self {
+    pub fn after(self, secret: &Secret, digest_key: &DigestKey) -> Self {
         let uid: Arc<str> = secret.metadata.uid.as_deref().unwrap_or_default().into();
         let secret_type = secret.type_.as_deref().unwrap_or_default();
         let data = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice());
@@ -71,6 +74,7 @@ impl Source {
                     resource_version: secret.metadata.resource_version.as_deref().unwrap_or_default().into(),
                     secret_type: secret_type.into(),
                     data_key: key,
+                    digest: digest_key.digest(secret_type, &[(key, data(key).unwrap_or_default())]),
                     document: data(key).unwrap_or_default().into(),
                 })),
             },
@@ -134,7 +138,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn source_secret(document: &str) -> Arc<SourceSecret> {
-        match Source::default().after(&registry_secret(document)).state {
+        match Source::default().after(&registry_secret(document), &DigestKey::default()).state {
             SourceState::Good(secret) => secret,
             other => panic!("{other:?}"),
         }
@@ -142,8 +146,10 @@ pub(crate) mod tests {
 
     #[test]
     fn a_broken_source_keeps_the_keys_it_last_answered_to() {
-        let good = Source::default().after(&registry_secret(r#"{"auths":{"ghcr.io":{}}}"#));
-        let broken = good.after(&registry_secret(r#"{"auths":{"ghcr.io":{"auth":"hunter2"}}}"#));
+        let good =
+            Source::default().after(&registry_secret(r#"{"auths":{"ghcr.io":{}}}"#), &DigestKey::default());
+        let broken = good
+            .after(&registry_secret(r#"{"auths":{"ghcr.io":{"auth":"hunter2"}}}"#), &DigestKey::default());
         assert!(broken.keyring.as_ref().unwrap().answers(&Target::new("ghcr.io/a")));
         assert!(
             matches!(&broken.state, SourceState::Undecodable { reason, .. } if !reason.contains("hunter2"))
@@ -154,12 +160,16 @@ pub(crate) mod tests {
     fn a_secret_of_another_type_is_no_source() {
         let mut secret = registry_secret("{}");
         secret.type_ = Some("Opaque".into());
-        assert!(matches!(Source::default().after(&secret).state, SourceState::Missing));
+        assert!(matches!(
+            Source::default().after(&secret, &DigestKey::default()).state,
+            SourceState::Missing
+        ));
     }
 
     #[test]
     fn debug_shows_no_credential() {
-        let source = Source::default().after(&registry_secret(r#"{"auths":{"a":{"username":"hunter2"}}}"#));
+        let source = Source::default()
+            .after(&registry_secret(r#"{"auths":{"a":{"username":"hunter2"}}}"#), &DigestKey::default());
         assert!(!format!("{source:?}").contains("hunter2"));
     }
 }

@@ -3,10 +3,11 @@
 //! Pull Secrets cannot be added to a pod that exists, so all that can be done is to say so at once.
 
 use super::needs::{Answers, Need};
-use super::offers::{self, Certainty, Images, Place};
+use super::offers::{self, Candidate, Images, Place};
 use super::{Decision, Reason, Step};
-use crate::cluster::Snapshot;
-use crate::model::credential::Offer;
+use crate::api::Mode;
+use crate::knowledge::{Certainty, Snapshot};
+use crate::model::credential::{Credential, Offer};
 use crate::model::pod::Pod;
 use crate::review::Request;
 
@@ -28,7 +29,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
     candidates.retain(|candidate| {
         candidate.certainty == Certainty::Yes
             && !pod.names_pull_secret(&candidate.credential.copy_name)
-            && Place::Unread.offers(namespace, candidate) != Offer::No
+            && !Place::Unread.offers(namespace, candidate, known).is_no()
     });
     if candidates.is_empty() {
         return Step::Decided(Decision::allow(Reason::NothingToAdd));
@@ -36,15 +37,21 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
     let place = Place::of(namespace, known, answers);
     match &place {
         Place::Unread => return Step::Needs(vec![Need::Namespace(namespace.into())]),
-        Place::Known(known) if known.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
+        Place::Known(seen) if seen.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
         Place::Known(_) | Place::Absent | Place::Unreadable(_) => {}
     }
     let mut decision = Decision::allow(Reason::NothingToAdd);
-    for candidate in candidates.iter().filter(|candidate| place.offers(namespace, candidate) == Offer::Yes) {
-        decision.reason = Reason::NotInjected;
+    let is_offered = |candidate: &&Candidate<'_>| place.offers(namespace, candidate, known) == Offer::Yes;
+    for candidate in candidates.iter().filter(is_offered) {
+        let Credential { copy_name, mode, .. } = &**candidate.credential;
+        let before = if *mode == Mode::Audit { "audit: " } else { "" };
+        if *mode == Mode::Enforce {
+            decision.reason = Reason::NotInjected;
+        } else if decision.reason == Reason::NothingToAdd {
+            decision.reason = Reason::Audited;
+        }
         decision.warnings.add(format!(
-            "this image needs pull Secret {}, which pod {} does not name and cannot be given any more",
-            candidate.credential.copy_name,
+            "{before}this image needs pull Secret {copy_name}, which pod {} does not name and cannot be given any more",
             request.name(),
         ));
     }

@@ -9,6 +9,7 @@ mod inject;
 mod needs;
 mod offers;
 mod patch;
+mod standing;
 mod warning;
 
 #[cfg(test)]
@@ -16,11 +17,11 @@ pub(crate) mod tests;
 
 use std::time::Instant;
 
-use crate::cluster::Snapshot;
+use crate::knowledge::Snapshot;
 use crate::review::Request;
 
 pub use decision::{Decision, Effect, Outcome, Reason};
-pub use needs::{Answers, CopyAnswer, NamespaceAnswer, Need};
+pub use needs::{Answers, NamespaceAnswer, Need};
 pub use patch::Patch;
 pub use warning::Warnings;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::snapshot::{Namespace, Obstacle};
-use crate::model::copy::Wanted;
+use crate::model::copy::{CopyAnswer, Wanted};
+use crate::model::namespace::Namespace;
 
 /// Something that must be got or done before a decision can be made.
 #[derive(Debug, Clone)]
@@ -38,17 +38,4 @@ pub enum NamespaceAnswer {
     Absent,
     /// The API server could not be asked in time.
     Unknown(Arc<str>),
-}
-
-/// What creating a copy, or looking for it, brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CopyAnswer {
-    /// It has been created.
-    Created,
-    /// It was there already, and it is ours.
-    Present,
-    /// It is not there, and was not created because this is a dry run.
-    Absent,
-    /// It is not there, and cannot be created now.
-    Blocked(Obstacle),
 }

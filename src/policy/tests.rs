@@ -1,5 +1,6 @@
 //! The rules' tables, decided on an index filled as the watches fill it.
 
+mod audit;
 mod injection;
 mod outcomes;
 mod pods;
@@ -13,10 +14,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Patch, Rule, Step};
-use crate::cluster::Index;
-use crate::cluster::snapshot::Namespace;
+use super::{Answers, Decision, NamespaceAnswer, Need, Patch, Rule, Step};
+use crate::knowledge::Index;
+use crate::model::copy::CopyAnswer;
 use crate::model::credential::Credential;
+use crate::model::namespace::Namespace;
 use crate::review;
 
 /// A credential of this name for all namespaces.

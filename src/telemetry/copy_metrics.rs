@@ -2,8 +2,8 @@
 
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::cluster::snapshot::Obstacle;
-use crate::policy::CopyAnswer;
+use crate::model::copy::CopyAnswer;
+use crate::model::copy::Obstacle;
 
 /// Counters of copies. Clones share the counts.
 #[derive(Debug, Clone)]

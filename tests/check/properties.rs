@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proptest::prelude::*;
-use regcred::cluster::Index;
-use regcred::cluster::snapshot::Snapshot;
-use regcred::policy::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Outcome, Rule, Step};
+use regcred::knowledge::Index;
+use regcred::knowledge::Snapshot;
+use regcred::model::copy::CopyAnswer;
+use regcred::policy::{Answers, Decision, NamespaceAnswer, Need, Outcome, Rule, Step};
 use regcred::review;
 use serde_json::{Value, json};
 

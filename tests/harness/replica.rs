@@ -68,8 +68,9 @@ impl Replica {
             let (webhook, admin) = (ports::free(), ports::free());
             let mut command = Command::new(server_binary());
             command.args(arguments(container, webhook, admin)).args(more);
-            // Like a container's: only what the Deployment sets. KUBECONFIG stands for the mounted token.
-            command.env_clear().envs(variables(container, name, mounted)).env("KUBECONFIG", &kubeconfig);
+            // Like a container's: only what the Deployment sets, and the kubelet. KUBECONFIG stands for the mounted token.
+            command.env_clear().envs(variables(container, name, mounted)).env("HOSTNAME", name);
+            command.env("KUBECONFIG", &kubeconfig);
             let mut process = Process::start(control_plane.watchdog(), name, &mut command);
             if Self::listens(&mut process, admin).await {
                 let (process, backend) = (Mutex::new(process), Backend::new(webhook));

@@ -38,7 +38,12 @@ fn the_roles_hold_no_wildcard_change_nothing_but_our_own_and_are_aggregated_nowh
             assert!(!rule.to_string().contains('*'), "{rule}");
             for verb in rule["verbs"].as_array().unwrap() {
                 let verb = verb.as_str().unwrap();
-                assert!(changes(rule, verb) || ["get", "list", "watch"].contains(&verb), "{verb} in {rule}");
+                let elects = role["kind"] == "Role" && rule["resources"] == json!(["leases"]);
+                let tells = rule["resources"] == json!(["events"]) && ["create", "patch"].contains(&verb);
+                assert!(
+                    changes(rule, verb) || elects || tells || ["get", "list", "watch"].contains(&verb),
+                    "{verb} in {rule}"
+                );
             }
         }
     }
@@ -55,13 +60,30 @@ fn of_the_webhook_configurations_only_our_own_can_be_seen_and_none_made() {
 }
 
 #[test]
+fn of_leases_only_our_own_can_be_read_and_changed() {
+    let role = only("Role");
+    assert_eq!(role["metadata"]["namespace"], "regcred-system");
+    let about_leases = |rule: &&Value| rule["resources"] == json!(["leases"]);
+    for rule in role["rules"].as_array().unwrap().iter().filter(about_leases) {
+        if rule["verbs"] == json!(["create"]) {
+            // The API server knows no name of what is to be created.
+            assert_eq!(rule["resourceNames"], Value::Null);
+        } else {
+            assert_eq!(rule["resourceNames"], json!(["regcred"]));
+            assert_eq!(rule["verbs"], json!(["get", "update"]));
+        }
+    }
+    assert!(!of_kind("ClusterRole").iter().any(|role| role.to_string().contains("leases")));
+}
+
+#[test]
 fn the_token_is_mounted_only_by_the_deployment() {
     assert_eq!(only("ServiceAccount")["automountServiceAccountToken"], false);
     assert_eq!(pod()["automountServiceAccountToken"], true);
     assert_eq!(pod()["serviceAccountName"], "regcred");
     let subject = json!({"kind": "ServiceAccount", "name": "regcred", "namespace": "regcred-system"});
-    for binding in [only("ClusterRoleBinding"), only("RoleBinding")] {
-        assert_eq!(binding["subjects"], json!([subject]));
+    for binding in ["ClusterRoleBinding", "RoleBinding"] {
+        assert_eq!(only(binding)["subjects"], json!([subject]), "{binding}");
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use proptest::strategy::{Strategy, ValueTree};
-use regcred::cluster::Index;
-use regcred::policy::{Answers, CopyAnswer, Decision, Need, Rule, Step};
+use regcred::knowledge::Index;
+use regcred::model::copy::CopyAnswer;
+use regcred::policy::{Answers, Decision, Need, Rule, Step};
 use regcred::review;
 use serde_json::{Value, json};
 

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::bundles::{self, CONFIGURATION, Change, Configuration, Kind};
 use super::record::Record;
+use crate::telemetry::api_error;
 
 /// The Secret of the authority, in our own namespace.
 pub(super) const SECRET: &str = "regcred-authority";
@@ -177,19 +178,20 @@ async fn call<T>(
     let refused = |reason: String| AccessError::Refused { what, verb, reason };
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(kube::Error::Api(status))) => match status.code {
-            // 409: another resource version, or created meanwhile. 404: deleted meanwhile. 422 to a patch: a test in
-            // it failed.
-            409 => Err(AccessError::Conflict(what)),
-            404 if verb != "read" => Err(AccessError::Conflict(what)),
-            422 if verb == "patched" => Err(AccessError::Conflict(what)),
-            _ => Err(refused(status.message)),
-        },
-        // An error of decoding may quote what it could not decode.
-        Ok(Err(kube::Error::SerdeError(_))) => {
-            Err(refused("the API server's answer could not be read".to_owned()))
+        Ok(Err(kube::Error::Api(status))) if is_conflict(status.code, verb) => {
+            Err(AccessError::Conflict(what))
         }
-        Ok(Err(_)) => Err(refused("the API server could not be reached".to_owned())),
+        Ok(Err(error)) => Err(refused(api_error::told(&error).to_owned())),
         Err(_) => Err(refused(format!("no answer within {CALL_TIMEOUT:?}"))),
+    }
+}
+
+/// 409: another resource version, or created meanwhile. 404: deleted meanwhile. 422 to a patch: a test in it failed.
+fn is_conflict(code: u16, verb: &str) -> bool {
+    match code {
+        409 => true,
+        404 => verb != "read",
+        422 => verb == "patched",
+        _ => false,
     }
 }

@@ -94,7 +94,9 @@ async fn one_write_of_a_copy_is_under_way_however_many_ask_for_it() {
     assert_eq!(requests.load(Ordering::SeqCst), 1);
     // The API server never answers: all are told when the write's time is over, and the retry loop has it.
     let answers = answers.await.unwrap();
-    assert!(answers.iter().all(|answer| *answer == failed("the API server did not answer in time")));
+    assert!(
+        answers.iter().all(|answer| *answer == CopyAnswer::failed("the API server did not answer in time"))
+    );
     assert_eq!((requests.load(Ordering::SeqCst), pending.len()), (1, 1));
 }
 
@@ -107,7 +109,7 @@ async fn a_write_goes_on_when_its_caller_has_left() {
     let again = carrier.create(wanted(&index, "team-a")).await;
     assert_eq!(
         (again, requests.load(Ordering::SeqCst)),
-        (failed("the API server did not answer in time"), 1)
+        (CopyAnswer::failed("the API server did not answer in time"), 1)
     );
 }
 
@@ -121,7 +123,7 @@ async fn more_writes_than_are_allowed_at_once_come_soon_and_are_no_setback() {
     settle().await;
     let one_more = wanted(&index, "one-more");
     let answer = carrier.create(one_more.clone()).await;
-    assert_eq!(answer, failed("too many copies are being created at once"));
+    assert_eq!(answer, CopyAnswer::failed("too many copies are being created at once"));
     assert_eq!((requests.load(Ordering::SeqCst), pending.len()), (WRITES_AT_ONCE, 1));
     assert!(index.snapshot().setback(&one_more.key(), Instant::now()).is_none());
 }

@@ -13,9 +13,9 @@ use thiserror::Error;
 
 use super::ObjectKey;
 use super::keyring::{ImagePattern, ImagePatternError, Target};
-use crate::api::RegistryCredential;
+use crate::api::{Conflict, Distribution, Mode, RegistryCredential};
 
-pub use namespaces::{NamespaceRule, Offer};
+pub use namespaces::{NamespaceRule, NotOffered, Offer};
 
 /// The longest name of a Secret (`DNS1123SubdomainMaxLength`).
 const LONGEST_NAME: usize = 253;
@@ -29,12 +29,20 @@ pub struct Credential {
     pub name: Arc<str>,
     /// Its uid, which tells it from a former one of the same name.
     pub uid: Arc<str>,
+    /// The generation of its spec.
+    pub generation: i64,
     /// The Secret it offers.
     pub source: ObjectKey,
     /// The name of its copies.
     pub copy_name: Arc<str>,
     /// The namespaces it is offered to.
     pub namespaces: NamespaceRule,
+    /// When a namespace gets its copy.
+    pub distribution: Distribution,
+    /// What happens to a Secret that is there under the copy's name.
+    pub conflict: Conflict,
+    /// Whether it has effects.
+    pub mode: Mode,
     /// What narrows its images; empty for none.
     images: Vec<ImagePattern>,
 }
@@ -112,9 +120,13 @@ impl Credential {
         Ok(Self {
             name: name.into(),
             uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
+            generation: object.metadata.generation.unwrap_or_default(),
             source: ObjectKey::new(&source.namespace, &source.name),
             copy_name: copy_name.into(),
             namespaces: NamespaceRule::parse(spec)?,
+            distribution: spec.distribution,
+            conflict: spec.conflict,
+            mode: spec.mode,
             images: images.collect::<Result<_, _>>()?,
         })
     }

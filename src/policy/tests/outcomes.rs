@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::cluster::snapshot::Obstacle;
+use crate::model::copy::Obstacle;
 use crate::model::copy::Wanted;
 use crate::policy::Reason;
 

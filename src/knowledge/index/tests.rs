@@ -4,8 +4,17 @@ use k8s_openapi::ByteString;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::setbacks::MANY_SETBACKS;
 use super::*;
+use crate::api::RegistryCredential;
 use crate::model::copy::copy_of;
+use crate::model::copy::{CopyKey, Obstacle, Wanted};
+use crate::model::credential::{Credential, CredentialError};
 use crate::model::source::tests::source_secret;
 
 fn credential(name: &str, source: &str) -> RegistryCredential {

@@ -4,6 +4,9 @@
 //! uid, the source, and the copy's own place. The place is there because tools that clone namespaces or Secrets
 //! clone labels and annotations too; such a clone is foreign.
 
+mod answer;
+mod origin;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,12 +14,14 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
-use serde::{Deserialize, Serialize};
 
 use super::ObjectKey;
 use super::credential::Credential;
 use super::source::SourceSecret;
 use crate::api::RegistryCredential;
+
+pub use answer::{CopyAnswer, Obstacle};
+pub use origin::Origin;
 
 /// The label that every copy carries, by which copies are watched.
 pub const COPY_LABEL: &str = "regcred.dev/copy";
@@ -24,6 +29,10 @@ pub const COPY_LABEL: &str = "regcred.dev/copy";
 pub const COPY_LABEL_VALUE: &str = "true";
 /// The annotation that tells where a copy comes from.
 pub const ORIGIN_ANNOTATION: &str = "regcred.dev/origin";
+
+/// The annotation that marks a copy which no pod needs, before it is deleted. Its value tells people since when; nobody
+/// computes with it, because another process wrote it.
+pub const UNNEEDED_ANNOTATION: &str = "regcred.dev/unneeded-since";
 
 /// A copy that a credential is to have.
 #[derive(Debug, Clone)]
@@ -56,72 +65,34 @@ impl Wanted {
     }
 }
 
-/// The value of [`ORIGIN_ANNOTATION`], as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Origin {
-    /// Name of the `RegistryCredential`.
-    pub credential: String,
-    /// Its uid.
-    pub credential_uid: String,
-    /// Namespace/name of the source Secret.
-    pub source: String,
-    /// Its uid when it was copied.
-    pub source_uid: String,
-    /// Its resource version when it was copied.
-    pub source_resource_version: String,
-    /// Namespace/name of the copy itself.
-    pub copy: String,
-}
-
-impl Origin {
-    /// The origin of a Secret that is a copy of ours; `None` for any other Secret.
-    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
-        let label = metadata.labels.as_ref()?.get(COPY_LABEL)?;
-        let annotation = metadata.annotations.as_ref()?.get(ORIGIN_ANNOTATION)?;
-        let origin: Self = serde_json::from_str(annotation).ok()?;
-        let place = ObjectKey::new(metadata.namespace.as_deref()?, metadata.name.as_deref()?);
-        (label == COPY_LABEL_VALUE && origin.copy == place.to_string()).then_some(origin)
-    }
-
-    /// Whether it is a copy of this very credential, not of a former one of the same name.
-    pub fn is_of(&self, credential: &Credential) -> bool {
-        *self.credential_uid == *credential.uid
-    }
-}
-
 /// The copy of a source in a namespace. Nothing of the source's metadata is copied: labels and annotations may
 /// mean something to other controllers. The owner reference lets the garbage collector remove the copy when the
 /// credential goes, even while regcred is down.
 pub fn copy_of(source: &SourceSecret, credential: &Credential, place: &ObjectKey) -> Secret {
-    let origin = Origin {
-        credential: credential.name.to_string(),
-        credential_uid: credential.uid.to_string(),
-        source: credential.source.to_string(),
-        source_uid: source.uid.to_string(),
-        source_resource_version: source.resource_version.to_string(),
-        copy: place.to_string(),
-    };
-    // An object of strings always has a JSON form; the empty default could never be taken for an origin.
-    let origin = serde_json::to_string(&origin).unwrap_or_default();
+    let origin = Origin::new(source, credential, place).to_annotation();
     Secret {
         metadata: ObjectMeta {
             name: Some(place.name.to_string()),
             namespace: Some(place.namespace.to_string()),
             labels: Some(BTreeMap::from([(COPY_LABEL.into(), COPY_LABEL_VALUE.into())])),
             annotations: Some(BTreeMap::from([(ORIGIN_ANNOTATION.into(), origin)])),
-            owner_references: Some(vec![OwnerReference {
-                api_version: RegistryCredential::api_version(&()).into_owned(),
-                kind: RegistryCredential::kind(&()).into_owned(),
-                name: credential.name.to_string(),
-                uid: credential.uid.to_string(),
-                ..OwnerReference::default()
-            }]),
+            owner_references: Some(vec![owner(credential)]),
             ..ObjectMeta::default()
         },
         type_: Some(source.secret_type.to_string()),
         data: Some(BTreeMap::from([(source.data_key.to_owned(), ByteString(source.document.to_vec()))])),
         ..Secret::default()
+    }
+}
+
+/// The reference by which a credential owns a copy that was created for it.
+pub fn owner(credential: &Credential) -> OwnerReference {
+    OwnerReference {
+        api_version: RegistryCredential::api_version(&()).into_owned(),
+        kind: RegistryCredential::kind(&()).into_owned(),
+        name: credential.name.to_string(),
+        uid: credential.uid.to_string(),
+        ..OwnerReference::default()
     }
 }
 

@@ -1,20 +1,18 @@
 //! The immutable view that decisions read.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::reliance::Reliance;
+use super::copy::Copy;
 use crate::model::ObjectKey;
-use crate::model::copy::CopyKey;
+use crate::model::consent::Consent;
+use crate::model::copy::{CopyKey, Obstacle};
 use crate::model::credential::Credential;
-use crate::model::pod::OPT_OUT_VALUE;
+use crate::model::namespace::Namespace;
 use crate::model::source::Source;
 
 /// The namespaces that Kubernetes keeps for itself; `kube-` is reserved for its own.
 const SYSTEM_NAMESPACE_PREFIX: &str = "kube-";
-/// The label that lets a namespace opt out.
-const OPT_OUT_LABEL: &str = "regcred.dev/inject";
 
 /// Everything known at one moment. Its maps share structure with their predecessors, so that publishing a change
 /// costs the same however much is known, and so does a clone.
@@ -22,6 +20,8 @@ const OPT_OUT_LABEL: &str = "regcred.dev/inject";
 pub struct Snapshot {
     /// The namespace that regcred runs in, which gets no copies.
     pub own_namespace: Arc<str>,
+    /// Whether namespaces are asked if they consent to a credential.
+    pub consent: Consent,
     /// Credentials by name; in this order their pull Secrets are added.
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Sources by namespace and name, for those that a credential refers to.
@@ -30,41 +30,12 @@ pub struct Snapshot {
     pub namespaces: imbl::HashMap<Arc<str>, Arc<Namespace>>,
     /// ServiceAccounts whose pods may name only the Secrets that the account lists.
     pub guarded_service_accounts: imbl::HashSet<ObjectKey>,
-    /// Copies of ours.
-    pub copies: imbl::HashMap<ObjectKey, Copy>,
+    /// Copies of ours; in this order those of a namespace stand together.
+    pub copies: imbl::OrdMap<ObjectKey, Copy>,
+    /// The places of the copies of each credential, by its uid.
+    pub(super) places: imbl::HashMap<Arc<str>, imbl::OrdSet<ObjectKey>>,
     /// Writes that did not succeed, remembered until they may be tried again.
     pub setbacks: imbl::HashMap<CopyKey, Setback>,
-}
-
-/// A namespace, as far as it decides.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Namespace {
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Whether it is being deleted; nothing can be created in it then.
-    pub terminating: bool,
-}
-
-impl Namespace {
-    /// Whether its label keeps all its pods as they are.
-    pub fn opts_out(&self) -> bool {
-        self.labels.get(OPT_OUT_LABEL).is_some_and(|value| value == OPT_OUT_VALUE)
-    }
-}
-
-/// A copy of ours.
-#[derive(Debug, Clone)]
-pub struct Copy {
-    /// Its uid.
-    pub uid: Arc<str>,
-    /// Its resource version.
-    pub resource_version: Arc<str>,
-    /// The uid of the credential it is a copy for.
-    pub credential_uid: Arc<str>,
-    /// A digest of its content with a key of this process; the content itself is not kept.
-    pub digest: u64,
-    /// When a pod last relied on it.
-    pub reliance: Reliance,
 }
 
 /// Why a copy is not there, and when it may be tried again.
@@ -76,21 +47,6 @@ pub struct Setback {
     pub retry_at: Instant,
     /// How many attempts have been made.
     pub attempts: u32,
-}
-
-/// What stands in the way of a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
-    /// A Secret of the copy's name that is not ours; left as it is.
-    Foreign,
-    /// The copy of this other credential, whose copies have the same name; left as it is.
-    Rival(Arc<str>),
-    /// The API server refused or did not answer in time. It may pass.
-    Passing(Arc<str>),
-    /// The namespace is gone or going; nothing can be created in it, the pod neither.
-    NamespaceGone,
-    /// The API server will never accept such an object.
-    Lasting(Arc<str>),
 }
 
 impl Snapshot {
@@ -107,5 +63,41 @@ impl Snapshot {
     /// The setback of a copy that still counts at a moment.
     pub fn setback(&self, wanted: &CopyKey, now: Instant) -> Option<&Setback> {
         self.setbacks.get(wanted).filter(|setback| now < setback.retry_at)
+    }
+
+    /// The copies in a namespace.
+    pub fn copies_in(&self, namespace: &str) -> impl Iterator<Item = (&ObjectKey, &Copy)> {
+        self.copies
+            .range(ObjectKey::new(namespace, "")..)
+            .take_while(move |(place, _)| *place.namespace == *namespace)
+    }
+
+    /// Where the copies of a credential are, by its uid.
+    pub fn places_of(&self, credential_uid: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.places.get(credential_uid).into_iter().flatten()
+    }
+
+    pub(super) fn put_copy(&mut self, place: ObjectKey, copy: Copy) {
+        let uid = copy.credential_uid.clone();
+        let former = self.copies.insert(place.clone(), copy);
+        if let Some(former) = former.filter(|former| former.credential_uid != uid) {
+            self.remove_place(&former.credential_uid, &place);
+        }
+        self.places.entry(uid).or_default().insert(place);
+    }
+
+    pub(super) fn remove_copy(&mut self, place: &ObjectKey) -> Option<Copy> {
+        let copy = self.copies.remove(place)?;
+        self.remove_place(&copy.credential_uid, place);
+        Some(copy)
+    }
+
+    fn remove_place(&mut self, credential_uid: &Arc<str>, place: &ObjectKey) {
+        if let Some(places) = self.places.get_mut(credential_uid) {
+            places.remove(place);
+            if places.is_empty() {
+                self.places.remove(credential_uid);
+            }
+        }
     }
 }

@@ -1,0 +1,56 @@
+//! A copy of ours, as far as it is kept: never its content.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::reliance::Reliance;
+use crate::model::copy::{Origin, UNNEEDED_ANNOTATION};
+use crate::model::digest::DigestKey;
+
+/// A copy of ours.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// Its resource version.
+    pub resource_version: Arc<str>,
+    /// The uid of the credential it is a copy for.
+    pub credential_uid: Arc<str>,
+    /// The generation that the credential had when it was last written; an older view of the credential may not write it.
+    pub credential_generation: i64,
+    /// The resource version that its source had when it was last written; an older view of the source may not write it.
+    pub source_resource_version: Arc<str>,
+    /// A digest of its type and content with a key of this process; the content itself is not kept.
+    pub digest: u64,
+    /// Whether it was another's Secret before; then it is released, never deleted.
+    pub is_adopted: bool,
+    /// Whether its credential owns it, so that the garbage collector removes it with the credential.
+    pub is_owned: bool,
+    /// Whether it is marked as no longer needed. Who needs it takes the mark off first.
+    pub is_marked: bool,
+    /// When a pod last relied on it.
+    pub reliance: Reliance,
+}
+
+impl Copy {
+    /// Reads a Secret; `None` for one that does not bear all marks of a copy.
+    pub fn read(secret: &Secret, digest_key: &DigestKey) -> Option<Self> {
+        let metadata = &secret.metadata;
+        let origin = Origin::of(metadata)?;
+        let mut owners = metadata.owner_references.iter().flatten();
+        let annotations = metadata.annotations.as_ref();
+        Some(Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
+            digest: digest_key.of_secret(secret),
+            is_adopted: origin.adopted,
+            is_owned: owners.any(|owner| owner.uid == origin.credential_uid),
+            is_marked: annotations.is_some_and(|all| all.contains_key(UNNEEDED_ANNOTATION)),
+            credential_uid: origin.credential_uid.into(),
+            credential_generation: origin.credential_generation,
+            source_resource_version: origin.source_resource_version.into(),
+            reliance: Reliance::default(),
+        })
+    }
+}

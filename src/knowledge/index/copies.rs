@@ -1,0 +1,114 @@
+//! Copies of ours.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+
+use super::setbacks::end_setbacks_at;
+use super::{Index, key_of};
+use crate::knowledge::Snapshot;
+use crate::knowledge::copy::Copy;
+use crate::knowledge::reliance::Reliance;
+use crate::model::ObjectKey;
+use crate::model::copy::{CopyKey, Wanted};
+
+impl Index {
+    /// How far the watch on copies has come; asked before a call whose answer is to be learned.
+    pub fn copies_seen_to(&self) -> u64 {
+        self.copies_seen_to.load(Ordering::SeqCst)
+    }
+
+    /// A call of ours, made when the watch had come to `before`, has returned a copy. Where the watch has gone beyond it
+    /// since, that counts more: the copy may have been changed or deleted.
+    pub fn learn_copy(&self, secret: &Secret, before: u64) {
+        self.put_copy(secret, |seen| {
+            seen > before && resource_version(&secret.metadata).is_some_and(|version| version <= seen)
+        });
+    }
+
+    /// The watch on copies has come to this resource version; said before what it has shown is applied.
+    pub fn copies_seen(&self, metadata: &ObjectMeta) {
+        if let Some(version) = resource_version(metadata) {
+            self.copies_seen_to.fetch_max(version, Ordering::SeqCst);
+        }
+    }
+
+    /// A Secret with our label was created or changed. One that does not bear all marks of a copy counts as absent.
+    pub fn apply_copy(&self, secret: &Secret) {
+        self.put_copy(secret, |_| false);
+    }
+
+    fn put_copy(&self, secret: &Secret, is_outdated: impl FnOnce(u64) -> bool) {
+        let Some(place) = key_of(&secret.metadata) else {
+            return;
+        };
+        let copy = Copy::read(secret, &self.digest_key);
+        self.change(|snapshot| {
+            if is_outdated(self.copies_seen_to()) {
+                return;
+            }
+            let Some(mut copy) = copy else {
+                snapshot.remove_copy(&place);
+                return;
+            };
+            let wanted = CopyKey { place: place.clone(), credential_uid: copy.credential_uid.clone() };
+            snapshot.setbacks.remove(&wanted);
+            copy.reliance =
+                snapshot.copies.get(&place).map(|known| known.reliance.clone()).unwrap_or_default();
+            snapshot.put_copy(place, copy);
+        });
+    }
+
+    /// A copy is gone. A late event about a former copy leaves the present one alone; in any case it is no obstacle any
+    /// more. Returns it if pods rely on it.
+    pub fn delete_copy(&self, metadata: &ObjectMeta) -> Vec<Wanted> {
+        let Some(key) = key_of(metadata) else {
+            return Vec::new();
+        };
+        relied_on(self.change(|snapshot| {
+            end_setbacks_at(snapshot, &key);
+            let known = snapshot.copies.get(&key);
+            let is_known = known.is_some_and(|known| Some(&*known.uid) == metadata.uid.as_deref());
+            is_known.then(|| remove_copy(snapshot, &key)).flatten()
+        }))
+    }
+
+    /// Copies that were not in a complete list are gone. Returns those that pods rely on.
+    pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
+        relied_on(self.change(|snapshot| {
+            let keys = snapshot.copies.keys().filter(|key| !listed.contains(key));
+            let gone: Vec<ObjectKey> = keys.cloned().collect();
+            for key in &gone {
+                end_setbacks_at(snapshot, key);
+            }
+            gone.iter().filter_map(|key| remove_copy(snapshot, key)).collect::<Vec<_>>()
+        }))
+    }
+}
+
+/// A copy that has gone, and whether pods rely on it.
+pub(super) type Gone = (Wanted, Reliance);
+
+/// Those that pods rely on. Asked only after it has been published that they are gone: a request first notes its
+/// reliance and then looks whether the copy is still there, so that one of both sides sees the other.
+pub(super) fn relied_on(gone: impl IntoIterator<Item = Gone>) -> Vec<Wanted> {
+    let now = Instant::now();
+    gone.into_iter().filter(|(_, reliance)| reliance.is_recent(now)).map(|(wanted, _)| wanted).collect()
+}
+
+/// Forgets a copy; returns it if its credential is still there.
+pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<Gone> {
+    let copy = snapshot.remove_copy(place)?;
+    let mut credentials = snapshot.credentials.values();
+    let credential = credentials.find(|credential| credential.uid == copy.credential_uid)?;
+    Some((Wanted { credential: Arc::clone(credential), place: place.clone() }, copy.reliance))
+}
+
+/// `None` for one that is no number, of which nothing can be said.
+fn resource_version(metadata: &ObjectMeta) -> Option<u64> {
+    metadata.resource_version.as_deref()?.parse().ok()
+}

@@ -1,0 +1,113 @@
+//! Credentials and their sources.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+
+use super::{Index, key_of};
+use crate::api::RegistryCredential;
+use crate::knowledge::Snapshot;
+use crate::model::ObjectKey;
+use crate::model::credential::{Credential, CredentialError};
+use crate::model::source::Source;
+
+impl Index {
+    /// A credential was created or changed. An object that cannot be compiled counts as absent.
+    ///
+    /// # Errors
+    /// Why it cannot be compiled.
+    pub fn apply_credential(&self, object: &RegistryCredential) -> Result<(), CredentialError> {
+        let Some(name) = object.metadata.name.as_deref() else {
+            return Err(CredentialError::NoName);
+        };
+        match Credential::parse(object) {
+            Ok(credential) => {
+                self.change(|snapshot| {
+                    let former = snapshot.credentials.insert(name.into(), Arc::new(credential));
+                    forget_source_unless_used(snapshot, former.as_deref());
+                });
+                Ok(())
+            }
+            Err(error) => {
+                self.delete_credential(name);
+                Err(error)
+            }
+        }
+    }
+
+    /// A credential is gone. What was known of its source goes unless another credential refers to it.
+    pub fn delete_credential(&self, name: &str) {
+        self.change(|snapshot| {
+            let gone = snapshot.credentials.remove(name);
+            forget_source_unless_used(snapshot, gone.as_deref());
+        });
+    }
+
+    /// Credentials that were not in a complete list are gone.
+    pub fn retain_credentials(&self, listed: &HashSet<String>) {
+        let snapshot = self.snapshot();
+        for name in snapshot.credentials.keys().filter(|name| !listed.contains(&***name)) {
+            self.delete_credential(name);
+        }
+    }
+
+    /// A registry Secret was created or changed. Secrets that no credential names are not kept.
+    pub fn apply_source(&self, secret: &Secret) {
+        let Some(key) = key_of(&secret.metadata) else {
+            return;
+        };
+        // Most Secrets of the namespace are named by nobody, and cost no publication.
+        let is_named =
+            |snapshot: &Snapshot| snapshot.credentials.values().any(|credential| credential.source == key);
+        if !is_named(&self.snapshot()) {
+            return;
+        }
+        self.change(|snapshot| {
+            if is_named(snapshot) {
+                let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
+                snapshot.sources.insert(key.clone(), before.after(secret, &self.digest_key));
+            }
+        });
+    }
+
+    /// A registry Secret is gone. One that was re-created meanwhile, seen by another watch, has another uid.
+    pub fn delete_source(&self, metadata: &ObjectMeta) {
+        let Some(key) = key_of(metadata) else {
+            return;
+        };
+        self.change(|snapshot| {
+            if let Some(source) =
+                snapshot.sources.get(&key).filter(|source| source.uid() == metadata.uid.as_deref())
+            {
+                let gone = source.gone();
+                snapshot.sources.insert(key, gone);
+            }
+        });
+    }
+
+    /// Sources of a namespace and Secret type that were not in a complete list are gone.
+    pub fn retain_sources(&self, namespace: &str, secret_type: &str, listed: &HashSet<ObjectKey>) {
+        self.change(|snapshot| {
+            let is_gone = |key: &ObjectKey, source: &Source| {
+                *key.namespace == *namespace
+                    && source.secret_type() == Some(secret_type)
+                    && !listed.contains(key)
+            };
+            let sources = snapshot.sources.iter().filter(|(key, source)| is_gone(key, source));
+            let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
+            snapshot.sources.extend(gone);
+        });
+    }
+}
+
+/// What was known of the source of a credential that is gone or refers to another one now.
+fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential>) {
+    let Some(former) = former else {
+        return;
+    };
+    if !snapshot.credentials.values().any(|credential| credential.source == former.source) {
+        snapshot.sources.remove(&former.source);
+    }
+}

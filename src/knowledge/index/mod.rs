@@ -1,0 +1,68 @@
+//! The index: watch events in, snapshots out. No I/O.
+
+mod copies;
+mod credentials;
+mod namespaces;
+mod setbacks;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use kube::core::ObjectMeta;
+
+use super::snapshot::Snapshot;
+use crate::model::ObjectKey;
+use crate::model::consent::Consent;
+use crate::model::digest::DigestKey;
+
+/// Holds what the watches have seen and publishes it.
+pub struct Index {
+    published: ArcSwap<Snapshot>,
+    /// Serialises writers; readers never take it.
+    writing: Mutex<()>,
+    /// The highest resource version that the watch on copies has shown; those of one kind of object are ordered.
+    copies_seen_to: AtomicU64,
+    digest_key: DigestKey,
+}
+
+impl Index {
+    /// An index that knows nothing yet.
+    pub fn new(own_namespace: &str) -> Self {
+        let snapshot = Snapshot { own_namespace: own_namespace.into(), ..Snapshot::default() };
+        Self {
+            published: ArcSwap::from_pointee(snapshot),
+            writing: Mutex::new(()),
+            copies_seen_to: AtomicU64::new(0),
+            digest_key: DigestKey::default(),
+        }
+    }
+
+    /// The same, with namespaces being asked for their consent.
+    #[must_use]
+    pub fn with_consent(self, consent: Consent) -> Self {
+        self.change(|snapshot| snapshot.consent = consent);
+        self
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Snapshot) -> T) -> T {
+        let _writing: MutexGuard<'_, ()> = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Snapshot::clone(&self.published.load());
+        let result = change(&mut next);
+        self.published.store(Arc::new(next));
+        result
+    }
+}
+
+/// Namespace and name of an object of a namespaced kind.
+pub fn key_of(metadata: &ObjectMeta) -> Option<ObjectKey> {
+    Some(ObjectKey::new(metadata.namespace.as_deref()?, metadata.name.as_deref()?))
+}

@@ -1,0 +1,89 @@
+//! Namespaces, and the ServiceAccounts that decide.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use kube::core::ObjectMeta;
+
+use super::copies::{Gone, relied_on, remove_copy};
+use super::{Index, key_of};
+use crate::knowledge::Snapshot;
+use crate::model::ObjectKey;
+use crate::model::copy::Wanted;
+use crate::model::namespace::Namespace;
+
+/// The annotation by which a ServiceAccount limits its pods to the Secrets it lists
+/// (`k8s.io/kubernetes/plugin/pkg/admission/serviceaccount`).
+const ENFORCE_MOUNTABLE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
+impl Index {
+    /// A namespace was created or changed.
+    pub fn apply_namespace(&self, metadata: &ObjectMeta) {
+        let Some(name) = metadata.name.as_deref() else {
+            return;
+        };
+        let namespace = Namespace::from(metadata);
+        self.change(|snapshot| {
+            snapshot.namespaces.insert(name.into(), Arc::new(namespace));
+        });
+    }
+
+    /// A namespace is gone, and everything in it. Returns the copies that pods rely on: another namespace may be
+    /// there under its name.
+    pub fn delete_namespace(&self, name: &str) -> Vec<Wanted> {
+        relied_on(self.change(|snapshot| remove_namespace(snapshot, name)))
+    }
+
+    /// Namespaces that were not in a complete list are gone. Returns the copies that pods rely on.
+    pub fn retain_namespaces(&self, listed: &HashSet<String>) -> Vec<Wanted> {
+        relied_on(self.change(|snapshot| {
+            let names = snapshot.namespaces.keys().filter(|name| !listed.contains(&***name));
+            let gone: Vec<Arc<str>> = names.cloned().collect();
+            gone.iter().flat_map(|name| remove_namespace(snapshot, name)).collect::<Vec<_>>()
+        }))
+    }
+
+    /// A ServiceAccount was created or changed. Only those that limit their pods are kept.
+    pub fn apply_service_account(&self, metadata: &ObjectMeta) {
+        let Some(key) = key_of(metadata) else {
+            return;
+        };
+        let annotations = metadata.annotations.as_ref();
+        let is_guarded =
+            annotations.is_some_and(|all| all.get(ENFORCE_MOUNTABLE_SECRETS).is_some_and(|v| v == "true"));
+        if is_guarded != self.snapshot().guarded_service_accounts.contains(&key) {
+            self.change(|snapshot| {
+                if is_guarded {
+                    snapshot.guarded_service_accounts.insert(key);
+                } else {
+                    snapshot.guarded_service_accounts.remove(&key);
+                }
+            });
+        }
+    }
+
+    /// A ServiceAccount is gone.
+    pub fn delete_service_account(&self, metadata: &ObjectMeta) {
+        if let Some(key) = key_of(metadata) {
+            self.change(|snapshot| {
+                snapshot.guarded_service_accounts.remove(&key);
+            });
+        }
+    }
+
+    /// ServiceAccounts that were not in a complete list are gone.
+    pub fn retain_service_accounts(&self, listed: &HashSet<ObjectKey>) {
+        self.change(|snapshot| snapshot.guarded_service_accounts.retain(|key| listed.contains(key)));
+    }
+}
+
+/// Forgets a namespace, and what was known of the copies in it.
+fn remove_namespace(snapshot: &mut Snapshot, name: &str) -> Vec<Gone> {
+    snapshot.namespaces.remove(name);
+    let keys: Vec<_> =
+        snapshot.credentials.values().map(|credential| Wanted::new(credential, name).key()).collect();
+    for key in &keys {
+        snapshot.setbacks.remove(key);
+    }
+    let places: Vec<ObjectKey> = snapshot.copies_in(name).map(|(place, _)| place.clone()).collect();
+    places.iter().filter_map(|place| remove_copy(snapshot, place)).collect()
+}
