@@ -2,6 +2,7 @@
 //! touched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod conflicts;
 mod following;
 #[path = "../harness/mod.rs"]
 mod harness;
