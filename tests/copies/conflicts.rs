@@ -241,7 +241,7 @@ async fn what_was_taken_over_follows_the_source_and_is_given_back_by_a_namespace
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_is_deleted_while_nothing_of_ours_runs_leaves_no_copy_and_what_was_anothers() {
-    let scene = Scene::enter_own("absent").await;
+    let scene = Scene::enter_in_turn("absent").await;
     let installation: &Installation = scene.installation;
     let created = scene.namespace().await;
     let (adopted, before) = put_equal(&scene).await;
@@ -257,7 +257,7 @@ async fn a_credential_that_is_deleted_while_nothing_of_ours_runs_leaves_no_copy_
     let left = scene.found(&adopted).await.unwrap();
     assert!(origin(&left).is_some(), "nobody is there to take the marks off");
 
-    installation.add_replica().await;
+    installation.add_replicas().await;
     let released = scene.released(&adopted).await;
     assert_eq!(
         (released.metadata.uid, released.data, released.type_),

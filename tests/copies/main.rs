@@ -6,5 +6,6 @@ mod conflicts;
 mod following;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod on_demand;
 mod scene;
 mod spreading;

@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::harness::control_plane::unique;
 use crate::harness::credentials::{pod, raw_secret, registry_credential};
 use crate::harness::stage::pull_secrets;
-use crate::harness::{ControlPlane, Installation, User, background};
+use crate::harness::{ControlPlane, Installation, User, background, reviews};
 
 /// How long a copy stays that nobody needs, how long copies outlive their source, and the settle time: short enough to wait
 /// for, and long enough that a busy machine does not take one for the other.
@@ -28,6 +28,8 @@ pub(crate) struct Scene {
     pub(crate) client: Client,
     /// Name of the credential; also of its source, and of the label of its namespaces.
     pub(crate) name: String,
+    /// Where tests take turns.
+    _turn: Option<MutexGuard<'static, Option<&'static Installation>>>,
 }
 
 impl Scene {
@@ -44,22 +46,36 @@ impl Scene {
         Self::on(installation, prefix).await
     }
 
-    /// The same in an installation of the test's own, which it may disturb.
-    pub(crate) async fn enter_own(prefix: &str) -> Self {
-        Self::enter_own_with(prefix, &[]).await
-    }
-
-    /// The same with further arguments.
+    /// The same in an installation of the test's own, with these arguments more.
     pub(crate) async fn enter_own_with(prefix: &str, more: &[&str]) -> Self {
         let arguments: Vec<&str> = PAUSES.iter().chain(more).copied().collect();
         // It ends with the process: the watchdog sees to what it has started.
-        let installation = Box::leak(Box::new(Installation::start(&arguments).await));
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+        let started = background::spawn(async move {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            Installation::start(&arguments).await
+        });
+        let installation = Box::leak(Box::new(started.await.expect("an installation")));
         Self::on(installation, prefix).await
+    }
+
+    /// The same in an installation whose tests disturb it, and take turns.
+    pub(crate) async fn enter_in_turn(prefix: &str) -> Self {
+        static TURN: Mutex<Option<&'static Installation>> = Mutex::const_new(None);
+        let mut turn = TURN.lock().await;
+        let installation = match *turn {
+            Some(installation) => installation,
+            None => {
+                let started = background::spawn(async { Installation::start(&PAUSES).await }).await;
+                turn.insert(Box::leak(Box::new(started.expect("an installation"))))
+            }
+        };
+        Self { _turn: Some(turn), ..Self::on(installation, prefix).await }
     }
 
     async fn on(installation: &'static Installation, prefix: &str) -> Self {
         let client = installation.control_plane().client(User::Admin).await;
-        let scene = Self { installation, client, name: unique(prefix) };
+        let scene = Self { installation, client, name: unique(prefix), _turn: None };
         let sources = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "sources"}});
         scene.control_plane().apply(&sources.to_string()).await;
         scene.set_source("first").await;
@@ -162,6 +178,28 @@ impl Scene {
             (!marks(&found.metadata.labels) && !marks(&found.metadata.annotations)).then_some(found)
         })
         .await
+    }
+
+    /// Waits until every server would give the namespace's pods the copy.
+    pub(crate) async fn known(&self, namespace: &str) {
+        let asked = pod(namespace, "asked", &[&self.image()]);
+        reviews::until_known(self.installation, &asked, &self.copy_name()).await;
+    }
+
+    /// Waits until the leader has come to a credential that was written after all that the test has written, and has made
+    /// its copy in the same namespace.
+    pub(crate) async fn looked_at(&self, namespace: &str) {
+        let name = format!("{}-last", self.name);
+        let source = raw_secret("sources", &name, r#"{"auths":{"last.example":{}}}"#);
+        let offer = json!({"namespaces": [namespace], "distribution": "Eager"});
+        let credential = registry_credential(&name, ("sources", &name), offer);
+        for object in [source, credential] {
+            self.control_plane().apply(&object.to_string()).await;
+        }
+        self.until("the copy of the last credential", async || {
+            self.secrets(namespace).get_opt(&format!("regcred-{name}")).await.unwrap()
+        })
+        .await;
     }
 
     /// An image of the source's registry.
