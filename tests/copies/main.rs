@@ -7,5 +7,8 @@ mod following;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod on_demand;
+mod rotation;
 mod scene;
 mod spreading;
+mod untouched;
+mod watching;
