@@ -233,14 +233,16 @@ impl<N: Needs> Planner<'_, N> {
     /// A copy that no pod needs goes in two steps; see [`Plan::Mark`] and [`Plan::DeleteUnneeded`].
     fn by_need(&self, wanted: Wanted, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
         let Wanted { credential, place } = &wanted;
-        let is_needed = credential.distribution == Distribution::Eager
+        // What was another's before stays ours while it is offered. Given back, it could not be given to the next pod, and
+        // once the source has changed it might not be taken over again.
+        let is_needed = copy.is_adopted
+            || credential.distribution == Distribution::Eager
             || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true);
         if is_needed {
             record.unneeded = None;
             return if copy.is_marked { Plan::Unmark(wanted, guard) } else { Plan::Nothing };
         }
-        // An adopted one may bear the mark of the copy that it was cloned from.
-        if copy.is_marked && !copy.is_adopted {
+        if copy.is_marked {
             // Whoever takes the mark off stands for a pod that may not be seen yet: the count begins anew then.
             record.unneeded = None;
             let (_, marked) = record.marked.get_or_insert((copy.uid.clone(), self.now));
@@ -248,13 +250,7 @@ impl<N: Needs> Planner<'_, N> {
             return if self.now >= ends { Plan::DeleteUnneeded(wanted, guard) } else { Plan::Later(ends) };
         }
         let ends = since(&mut record.unneeded, self.now) + self.graces.unneeded;
-        if self.now < ends {
-            Plan::Later(ends)
-        } else if copy.is_adopted {
-            Plan::Release(wanted.key(), guard)
-        } else {
-            Plan::Mark(wanted, guard)
-        }
+        if self.now < ends { Plan::Later(ends) } else { Plan::Mark(wanted, guard) }
     }
 }
 

@@ -267,19 +267,14 @@ fn a_need_in_between_begins_the_count_anew() {
 }
 
 #[test]
-fn an_adopted_copy_that_nobody_needs_is_given_back() {
+fn an_adopted_copy_stays_while_it_is_offered_whatever_marks_it_bears() {
     let mut scene = Scene::new().copy(adopted).needed(false);
-    assert_eq!((scene.at(0), scene.at(60)), ("at 60".into(), "release".into()));
-}
-
-#[test]
-fn an_adopted_copy_is_never_deleted_whatever_marks_it_bears() {
-    let change = |copy: &mut Secret| {
+    assert_eq!((scene.at(0), scene.at(9_999)), ("nothing".into(), "nothing".into()));
+    let cloned_from_a_marked_one = |copy: &mut Secret| {
         adopted(copy);
         marked(copy);
     };
-    let mut scene = Scene::new().copy(change).needed(false);
-    assert_eq!((scene.at(0), scene.at(10), scene.at(60)), ("at 60".into(), "at 60".into(), "release".into()));
+    assert_eq!(scene.copy(cloned_from_a_marked_one).at(9_999), "unmark");
 }
 
 #[test]
