@@ -11,15 +11,18 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use tasks::Tasks;
+
 use crate::admission::Reviewer;
 use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::watch;
+use crate::controller::copies::{self, CopySettings, Reconciler};
 use crate::controller::retry;
 use crate::events::{self, Recorder};
-use crate::knowledge::Index;
+use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
 use crate::policy::Rule;
@@ -34,6 +37,9 @@ use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
+use crate::telemetry::reconcile_metrics::ReconcileMetrics;
+
+mod tasks;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,6 +49,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Arguments {
     #[command(flatten)]
     server: Settings,
+
+    #[command(flatten)]
+    copies: CopySettings,
 
     #[command(flatten)]
     leadership: leadership::LeaseSettings,
@@ -120,7 +129,11 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let index = Arc::new(
+        Index::new(&own_namespace)
+            .with_consent(arguments.consent)
+            .with_reliance_for(arguments.copies.graces().settle),
+    );
     let pending = Pending::default();
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
@@ -137,13 +150,24 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let replica = &arguments.leadership.pod_name;
     let (recorder, publisher) =
         Recorder::new(client.clone(), replica, events::Limits::default(), event_metrics);
-    let (elector, _) = Elector::new(
+    let (elector, leads) = Elector::new(
         client.clone(),
         &own_namespace,
         &arguments.leadership,
         leader_metrics,
         recorder.clone(),
     )?;
+    let reconciler = Reconciler {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: Arc::new(Pods::default()),
+        carrier: carrier.clone(),
+        changes,
+        leadership: leads,
+        readiness: readiness.clone(),
+        graces: arguments.copies.graces(),
+        metrics: ReconcileMetrics::register(&registry, &copies::outcomes())?,
+    };
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
@@ -153,15 +177,15 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let (watches, retries, publisher) =
-        (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
-    let certificates = tokio::spawn(certificates);
+    let mut tasks = Tasks::default();
+    tasks.spawn("watches", watches);
+    tasks.spawn("retry loop", retries);
+    tasks.spawn("keeping of certificates", certificates);
+    tasks.spawn("publisher of Events", publisher.run());
+    tasks.spawn("controller of copies", reconciler.run());
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
-        _ = watches => Err(AppError::Ended("watches")),
-        _ = retries => Err(AppError::Ended("retry loop")),
-        _ = certificates => Err(AppError::Ended("keeping of certificates")),
-        _ = publisher => Err(AppError::Ended("publisher of Events")),
+        name = tasks.ended() => Err(AppError::Ended(name)),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };

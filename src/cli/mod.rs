@@ -24,7 +24,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the admission webhook
-    Serve(app::Arguments),
+    // Boxed, for it has far more of them than the others.
+    Serve(Box<app::Arguments>),
     /// Judge files by the same rules, without a cluster
     Check(check::Arguments),
     /// Print manifests that are generated from the code
