@@ -197,6 +197,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let mut tasks = Tasks::default();
     tasks.spawn("watches", watches);
     tasks.spawn("retry loop", retries);
+    tasks.spawn("keeping of certificates", certificates);
     tasks.spawn("publisher of Events", publisher.run());
     tasks.spawn("controller of copies", reconciler.run());
     if arguments.pods.watch_pods {
