@@ -24,7 +24,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the admission webhook
-    Serve(app::Arguments),
+    Serve(Box<app::Arguments>),
     /// Judge files by the same rules, without a cluster
     Check(check::Arguments),
     /// Print manifests that are generated from the code
