@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tasks::Tasks;
 
 use crate::admission::Reviewer;
+use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
@@ -31,6 +32,7 @@ use crate::server::{
 };
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 use crate::telemetry::api_metrics::ApiMetrics;
+use crate::telemetry::certificate_metrics::CertificateMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
 use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
@@ -74,6 +76,10 @@ pub struct Arguments {
     /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
     #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
     consent: Consent,
+
+    // Last: its heading holds for what comes after it, too.
+    #[command(flatten)]
+    certificates: own::Settings,
 }
 
 /// Why serving did not begin, or ended.
@@ -100,6 +106,9 @@ pub enum AppError {
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Durations of certificates that do not go together.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// A part of the server ended by itself.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -137,6 +146,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
+    let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
     let watches =
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
@@ -193,6 +203,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         tasks.spawn("watch on pods", pod_watch);
         tasks.spawn("repair of pods", repair.run());
     }
+    tasks.spawn("keeping of certificates", certificates);
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         name = tasks.ended() => Err(AppError::Ended(name)),
@@ -223,6 +234,28 @@ async fn configuration() -> Result<Config, AppError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
+}
+
+/// Keeps our own certificates, where they are not those of files; for ever in any case.
+fn certificates(
+    arguments: &Arguments,
+    server: &Server,
+    client: Client,
+    namespace: &str,
+    registry: &Registry,
+) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
+    let keeper = if arguments.server.tls_directory.is_none() {
+        let metrics = CertificateMetrics::register(registry)?;
+        Some(Keeper::new(&arguments.certificates, client, namespace, server.identity(), metrics)?)
+    } else {
+        None
+    };
+    Ok(async {
+        match keeper {
+            Some(keeper) => keeper.run().await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// A client whose calls are counted.

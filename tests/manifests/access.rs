@@ -13,8 +13,25 @@ fn the_namespace_enforces_the_restricted_pod_security_level() {
     }
 }
 
+/// Rules that change what is there, each with the one thing that it may change.
+fn changes(rule: &Value, verb: &str) -> bool {
+    let certificates = match verb {
+        "update" => {
+            rule["resources"] == json!(["secrets"]) && rule["resourceNames"] == json!(["regcred-authority"])
+        }
+        "patch" => {
+            rule["apiGroups"] == json!(["admissionregistration.k8s.io"])
+                && rule["resourceNames"] == json!(["regcred"])
+        }
+        _ => false,
+    };
+    // No update: copies are changed only by patches that test the version.
+    let copies = ["create", "patch", "delete"].contains(&verb) && rule["resources"] == json!(["secrets"]);
+    certificates || copies
+}
+
 #[test]
-fn the_roles_hold_no_wildcard_change_only_copies_and_the_lease_and_are_aggregated_nowhere() {
+fn the_roles_hold_no_wildcard_change_nothing_but_our_own_and_are_aggregated_nowhere() {
     for role in of_kind("ClusterRole").into_iter().chain(of_kind("Role")) {
         let labels = role["metadata"]["labels"].to_string();
         assert!(!labels.contains("aggregate-to"), "{labels}");
@@ -23,16 +40,23 @@ fn the_roles_hold_no_wildcard_change_only_copies_and_the_lease_and_are_aggregate
             assert!(!rule.to_string().contains('*'), "{rule}");
             for verb in rule["verbs"].as_array().unwrap() {
                 let verb = verb.as_str().unwrap();
-                // No update: what exists is changed only by patches that test the version.
-                let carries =
-                    ["create", "patch", "delete"].contains(&verb) && rule["resources"] == json!(["secrets"]);
                 let elects = role["kind"] == "Role" && rule["resources"] == json!(["leases"]);
                 let tells = rule["resources"] == json!(["events"]) && ["create", "patch"].contains(&verb);
                 assert!(
-                    carries || elects || tells || ["get", "list", "watch"].contains(&verb),
+                    changes(rule, verb) || elects || tells || ["get", "list", "watch"].contains(&verb),
                     "{verb} in {rule}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn of_the_webhook_configurations_only_our_own_can_be_seen_and_none_made() {
+    for rule in only("ClusterRole")["rules"].as_array().unwrap() {
+        if rule["apiGroups"] == json!(["admissionregistration.k8s.io"]) {
+            assert_eq!(rule["resourceNames"], json!(["regcred"]));
+            assert_eq!(rule["verbs"], json!(["get", "list", "watch", "patch"]));
         }
     }
 }
