@@ -30,7 +30,7 @@ use crate::knowledge::{Index, Pods};
 use crate::leadership::Leadership;
 use crate::telemetry::pod_metrics::{Eviction, PodMetrics};
 
-pub use settings::PodSettings;
+pub use settings::{PodSettings, PodSettingsError};
 
 /// How often is looked whether anything has changed. What changes meanwhile is judged together, and one thing is told, so
 /// that other Events find room beside a thousand of ours.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use thiserror::Error;
+
 /// Arguments about pods; flattened into the command that serves.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PodSettings {
@@ -19,7 +21,7 @@ pub struct PodSettings {
     /// pods with a controller, which replaces them; never one of which a container runs; through the eviction API, so
     /// disruption budgets hold; at most one of each controller in an hour. Needs the rights in
     /// manifests/components/evict-failing-pods
-    #[arg(long, env = "REGCRED_EVICT_FAILING_PODS", requires = "watch_pods")]
+    #[arg(long, env = "REGCRED_EVICT_FAILING_PODS")]
     pub evict_failing_pods: bool,
 
     /// The shortest time between two evictions
@@ -30,4 +32,16 @@ pub struct PodSettings {
         value_parser = crate::duration::parse_interval
     )]
     pub eviction_interval: Duration,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+#[error("--evict-failing-pods needs the watch on pods, which finds them: leave --watch-pods=false out")]
+pub struct PodSettingsError;
+
+impl PodSettings {
+    /// Whether they fit together.
+    pub fn check(&self) -> Result<(), PodSettingsError> {
+        if self.evict_failing_pods && !self.watch_pods { Err(PodSettingsError) } else { Ok(()) }
+    }
 }
