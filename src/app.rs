@@ -20,7 +20,7 @@ use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::{pods, watch};
 use crate::controller::copies::{self, CopySettings, Reconciler};
-use crate::controller::repair::{PodSettings, Repair};
+use crate::controller::repair::{PodSettings, PodSettingsError, Repair};
 use crate::controller::retry;
 use crate::events::{self, Recorder};
 use crate::knowledge::{Index, Pods};
@@ -103,6 +103,9 @@ pub enum AppError {
     /// The times of the lease contradict each other.
     #[error(transparent)]
     Leadership(#[from] leadership::SettingsError),
+    /// The settings about pods contradict each other.
+    #[error(transparent)]
+    Pods(#[from] PodSettingsError),
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -162,6 +165,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         leader_metrics,
         recorder.clone(),
     )?;
+    arguments.pods.check()?;
     let pods = Pods::default();
     let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leads.clone());
     let repair = Repair {
