@@ -4,8 +4,10 @@
 
 pub mod copy;
 pub mod index;
+pub mod pods;
 pub mod reliance;
 pub mod snapshot;
 
 pub use index::Index;
+pub use pods::Pods;
 pub use snapshot::Snapshot;
