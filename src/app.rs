@@ -20,6 +20,7 @@ use crate::controller::copies::{self, CopySettings, Reconciler};
 use crate::controller::retry;
 use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
+use crate::model::consent::Consent;
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
@@ -58,6 +59,10 @@ pub struct Arguments {
     /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
     #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
+
+    /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
+    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
+    consent: Consent,
 }
 
 /// Why serving did not begin, or ended.
@@ -109,7 +114,8 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
+    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let pending = Pending::default();
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());

@@ -7,7 +7,9 @@ pub mod index;
 pub mod pods;
 pub mod reliance;
 pub mod snapshot;
+mod wants;
 
 pub use index::Index;
 pub use pods::Pods;
 pub use snapshot::Snapshot;
+pub use wants::Wants;

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::copy::Copy;
 use crate::model::ObjectKey;
+use crate::model::consent::Consent;
 use crate::model::copy::{CopyKey, Obstacle};
-use crate::model::credential::{Credential, CredentialError, Offer};
+use crate::model::credential::{Credential, CredentialError};
 use crate::model::namespace::Namespace;
 use crate::model::source::Source;
 
@@ -19,6 +20,8 @@ const SYSTEM_NAMESPACE_PREFIX: &str = "kube-";
 pub struct Snapshot {
     /// The namespace that regcred runs in, which gets no copies.
     pub own_namespace: Arc<str>,
+    /// Whether namespaces are asked if they consent to a credential.
+    pub consent: Consent,
     /// Credentials by name; in this order their pull Secrets are added.
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Credentials that cannot be compiled, by name.
@@ -69,16 +72,6 @@ impl Snapshot {
     /// any moment, so it counts as missing until the mark has been taken off.
     pub fn has_copy(&self, place: &ObjectKey, credential: &Credential) -> bool {
         self.copies.get(place).is_some_and(|copy| copy.credential_uid == credential.uid && !copy.is_marked)
-    }
-
-    /// Whether a namespace that is known, and not ending, is offered a credential.
-    pub fn is_offered(&self, credential: &Credential, namespace: &str) -> bool {
-        !self.keeps_out_of(namespace)
-            && self.namespaces.get(namespace).is_some_and(|known| {
-                !known.terminating
-                    && !known.opts_out()
-                    && credential.namespaces.offer(namespace, Some(&known.labels)) == Offer::Yes
-            })
     }
 
     /// Whether the credential of this uid is there, but makes no sense as it is written now.
