@@ -16,9 +16,11 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::watch;
+use crate::controller::copies::{self, CopySettings, Reconciler};
 use crate::controller::retry;
-use crate::knowledge::Index;
+use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
+use crate::model::consent::Consent;
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
@@ -29,6 +31,7 @@ use crate::telemetry::copy_metrics::CopyMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
+use crate::telemetry::reconcile_metrics::ReconcileMetrics;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +41,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Arguments {
     #[command(flatten)]
     server: Settings,
+
+    #[command(flatten)]
+    copies: CopySettings,
 
     #[command(flatten)]
     leadership: leadership::LeaseSettings,
@@ -53,6 +59,10 @@ pub struct Arguments {
     /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
     #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
+
+    /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
+    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
+    consent: Consent,
 }
 
 /// Why serving did not begin, or ended.
@@ -104,7 +114,8 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let (index, pending) = (Arc::new(Index::new(&own_namespace)), Pending::default());
+    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let pending = Pending::default();
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
@@ -115,7 +126,19 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let leader_metrics = LeaderMetrics::register(&registry)?;
-    let (elector, _) = Elector::new(client.clone(), &own_namespace, &arguments.leadership, leader_metrics)?;
+    let (elector, leads) =
+        Elector::new(client.clone(), &own_namespace, &arguments.leadership, leader_metrics)?;
+    let reconciler = Reconciler {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: Arc::new(Pods::default()),
+        carrier: carrier.clone(),
+        changes,
+        leadership: leads,
+        readiness: readiness.clone(),
+        graces: arguments.copies.graces(),
+        metrics: ReconcileMetrics::register(&registry, &copies::outcomes())?,
+    };
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
@@ -126,10 +149,12 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         shutdown.clone(),
     );
     let (watches, retries) = (tokio::spawn(watches), tokio::spawn(retries));
+    let reconciler = tokio::spawn(reconciler.run());
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
+        _ = reconciler => Err(AppError::Ended("controller of copies")),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };

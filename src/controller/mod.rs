@@ -1,3 +1,4 @@
 //! What regcred does by itself, without an admission call.
 
+pub mod copies;
 pub mod retry;

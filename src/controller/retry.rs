@@ -8,9 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
-use crate::knowledge::{Index, Snapshot};
+use crate::knowledge::{Index, Snapshot, Wants};
 use crate::model::copy::Wanted;
-use crate::model::credential::Offer;
 use crate::model::source::SourceState;
 use crate::telemetry::copy_metrics::CopyMetrics;
 
@@ -74,19 +73,13 @@ fn what_next(known: &Snapshot, wanted: &Wanted) -> Next {
     else {
         return Next::Forget;
     };
-    // A namespace that the watch does not show may be too new for it, and one that was last seen ending may have come
-    // back under its name; if it is gone, the write will tell.
-    let namespace = known.namespaces.get(&place.namespace);
-    // A source that is its own copy needs none.
-    let is_wanted = current.copy_name == place.name
-        && *place != current.source
-        && namespace.is_none_or(|namespace| {
-            !namespace.opts_out()
-                && current.namespaces.offer(&place.namespace, Some(&namespace.labels)) == Offer::Yes
-        });
+    // A namespace of which too little is known may want it; if it is gone, the write will tell.
+    let is_wanted =
+        current.copy_name == place.name && known.wants(current, &place.namespace) != Wants::Nothing;
     if !is_wanted || known.has_copy(place, current) {
         return Next::Forget;
     }
+    let namespace = known.namespaces.get(&place.namespace);
     match known.sources.get(&current.source).map(|source| &source.state) {
         Some(SourceState::Good(_)) => {
             Next::Create(Wanted { credential: Arc::clone(current), place: place.clone() })

@@ -4,8 +4,12 @@
 
 pub mod copy;
 pub mod index;
+pub mod pods;
 pub mod reliance;
 pub mod snapshot;
+mod wants;
 
 pub use index::Index;
+pub use pods::Pods;
 pub use snapshot::Snapshot;
+pub use wants::Wants;

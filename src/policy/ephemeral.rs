@@ -3,7 +3,7 @@
 //! Pull Secrets cannot be added to a pod that exists, so all that can be done is to say so at once.
 
 use super::needs::{Answers, Need};
-use super::offers::{self, Certainty, Images, Place};
+use super::offers::{self, Candidate, Certainty, Images, Place};
 use super::{Decision, Reason, Step};
 use crate::knowledge::Snapshot;
 use crate::model::credential::Offer;
@@ -28,7 +28,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
     candidates.retain(|candidate| {
         candidate.certainty == Certainty::Yes
             && !pod.names_pull_secret(&candidate.credential.copy_name)
-            && Place::Unread.offers(namespace, candidate) != Offer::No
+            && !Place::Unread.offers(namespace, candidate, known).is_no()
     });
     if candidates.is_empty() {
         return Step::Decided(Decision::allow(Reason::NothingToAdd));
@@ -36,11 +36,12 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
     let place = Place::of(namespace, known, answers);
     match &place {
         Place::Unread => return Step::Needs(vec![Need::Namespace(namespace.into())]),
-        Place::Known(known) if known.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
+        Place::Known(seen) if seen.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
         Place::Known(_) | Place::Absent | Place::Unreadable(_) => {}
     }
     let mut decision = Decision::allow(Reason::NothingToAdd);
-    for candidate in candidates.iter().filter(|candidate| place.offers(namespace, candidate) == Offer::Yes) {
+    let is_offered = |candidate: &&Candidate<'_>| place.offers(namespace, candidate, known) == Offer::Yes;
+    for candidate in candidates.iter().filter(is_offered) {
         decision.reason = Reason::NotInjected;
         decision.warnings.add(format!(
             "this image needs pull Secret {}, which pod {} does not name and cannot be given any more",

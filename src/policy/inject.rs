@@ -23,7 +23,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
         return Step::Decided(Decision::allow(reason));
     }
     let mut candidates = offers::needed(&Images::read(pod.images()), known);
-    candidates.retain(|candidate| Place::Unread.offers(namespace, candidate) != Offer::No);
+    candidates.retain(|candidate| !Place::Unread.offers(namespace, candidate, known).is_no());
     if candidates.is_empty() {
         return Step::Decided(Decision::allow(Reason::NoCredential));
     }
@@ -33,10 +33,10 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
         Place::Unread => return Step::Needs(vec![Need::Namespace(namespace.into())]),
         // The API server refuses a pod in a namespace that is absent or going, whatever we say.
         Place::Absent => return Step::Decided(Decision::allow(Reason::NothingToAdd)),
-        Place::Known(known) if known.terminating => {
+        Place::Known(seen) if seen.terminating => {
             return Step::Decided(Decision::allow(Reason::NothingToAdd));
         }
-        Place::Known(known) if known.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
+        Place::Known(seen) if seen.opts_out() => return Step::Decided(Decision::allow(Reason::OptedOut)),
         Place::Known(_) => {}
         Place::Unreadable(reason) => {
             decision.warnings.add(format!(
@@ -44,7 +44,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
             ));
         }
     }
-    candidates.retain(|candidate| place.offers(namespace, candidate) == Offer::Yes);
+    candidates.retain(|candidate| place.offers(namespace, candidate, known) == Offer::Yes);
     if candidates.is_empty() {
         decision.reason = Reason::NoCredential;
         return Step::Decided(decision);

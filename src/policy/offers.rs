@@ -87,11 +87,11 @@ impl Place {
     }
 
     /// Whether the namespace is offered a candidate, as far as is known of it.
-    pub(super) fn offers(&self, namespace: &str, candidate: &Candidate<'_>) -> Offer {
+    pub(super) fn offers(&self, namespace: &str, candidate: &Candidate<'_>, known: &Snapshot) -> Offer {
         let labels = match self {
-            Self::Known(known) => Some(&known.labels),
+            Self::Known(namespace) => Some(&namespace.labels),
             Self::Absent | Self::Unread | Self::Unreadable(_) => None,
         };
-        candidate.credential.namespaces.offer(namespace, labels)
+        known.offers(candidate.credential, namespace, labels)
     }
 }

@@ -7,3 +7,4 @@ pub mod copy_metrics;
 pub mod leader_metrics;
 pub mod log;
 pub mod metrics;
+pub mod reconcile_metrics;

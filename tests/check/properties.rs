@@ -6,7 +6,8 @@ use std::time::Instant;
 use proptest::prelude::*;
 use regcred::knowledge::Index;
 use regcred::knowledge::Snapshot;
-use regcred::policy::{Answers, CopyAnswer, Decision, NamespaceAnswer, Need, Outcome, Rule, Step};
+use regcred::model::copy::CopyAnswer;
+use regcred::policy::{Answers, Decision, NamespaceAnswer, Need, Outcome, Rule, Step};
 use regcred::review;
 use serde_json::{Value, json};
 

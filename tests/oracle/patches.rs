@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use proptest::strategy::{Strategy, ValueTree};
 use regcred::knowledge::Index;
-use regcred::policy::{Answers, CopyAnswer, Decision, Need, Rule, Step};
+use regcred::model::copy::CopyAnswer;
+use regcred::policy::{Answers, Decision, Need, Rule, Step};
 use regcred::review;
 use serde_json::{Value, json};
 

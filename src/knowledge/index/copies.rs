@@ -77,6 +77,15 @@ impl Index {
         }))
     }
 
+    /// A call of ours has deleted a copy. What has come to its place since stays.
+    pub fn forget_copy(&self, place: &ObjectKey, uid: &str) {
+        self.change(|snapshot| {
+            if snapshot.copies.get(place).is_some_and(|known| *known.uid == *uid) {
+                snapshot.remove_copy(place);
+            }
+        });
+    }
+
     /// Copies that were not in a complete list are gone. Returns those that pods rely on.
     pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
         relied_on(self.change(|snapshot| {

@@ -16,6 +16,7 @@ use kube::core::ObjectMeta;
 
 use super::snapshot::Snapshot;
 use crate::model::ObjectKey;
+use crate::model::consent::Consent;
 use crate::model::digest::DigestKey;
 
 /// Holds what the watches have seen and publishes it.
@@ -38,6 +39,13 @@ impl Index {
             copies_seen_to: AtomicU64::new(0),
             digest_key: DigestKey::default(),
         }
+    }
+
+    /// The same, with namespaces being asked for their consent.
+    #[must_use]
+    pub fn with_consent(self, consent: Consent) -> Self {
+        self.change(|snapshot| snapshot.consent = consent);
+        self
     }
 
     /// What is known now.

@@ -15,7 +15,7 @@ use super::ObjectKey;
 use super::keyring::{ImagePattern, ImagePatternError, Target};
 use crate::api::{Conflict, Distribution, Mode, RegistryCredential};
 
-pub use namespaces::{NamespaceRule, Offer};
+pub use namespaces::{NamespaceRule, NotOffered, Offer};
 
 /// The longest name of a Secret (`DNS1123SubdomainMaxLength`).
 const LONGEST_NAME: usize = 253;

@@ -9,6 +9,7 @@ use kube::core::{Selector, SelectorExt};
 use super::CredentialError;
 use crate::api::RegistryCredentialSpec;
 use crate::api::registry_credential::{SelectorOperator, SelectorRequirement};
+use crate::model::consent::Dissent;
 
 /// Names, labels and exceptions, compiled.
 #[derive(Debug)]
@@ -24,9 +25,29 @@ pub enum Offer {
     /// It is.
     Yes,
     /// It is not.
-    No,
+    No(NotOffered),
     /// Its labels decide, and they are not known.
     DependsOnLabels,
+}
+
+/// Why a namespace is not offered a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotOffered {
+    /// `excludeNamespaces` names it.
+    Excluded,
+    /// `namespaces` does not name it, and there is no `namespaceSelector`.
+    NotNamed,
+    /// `namespaces` does not name it, and `namespaceSelector` does not select it.
+    NotSelected,
+    /// It does not consent.
+    Dissent(Dissent),
+}
+
+impl Offer {
+    /// Whether it is certain that it is not.
+    pub fn is_no(self) -> bool {
+        matches!(self, Self::No(_))
+    }
 }
 
 impl NamespaceRule {
@@ -47,10 +68,11 @@ impl NamespaceRule {
         })
     }
 
-    /// Either field suffices; an exclusion wins over both.
+    /// Either field suffices; an exclusion wins over both. Whether the namespace consents is not asked here, but by
+    /// `Snapshot::offers`, which is what everybody calls who decides.
     pub fn offer(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>) -> Offer {
         if self.excluded.is_match(namespace) {
-            return Offer::No;
+            return Offer::No(NotOffered::Excluded);
         }
         if self.named.is_match(namespace) {
             return Offer::Yes;
@@ -59,7 +81,8 @@ impl NamespaceRule {
             (Some(selector), None) if !selector.selects_all() => Offer::DependsOnLabels,
             (Some(_), None) => Offer::Yes,
             (Some(selector), Some(labels)) if selector.matches(labels) => Offer::Yes,
-            (Some(_) | None, _) => Offer::No,
+            (Some(_), _) => Offer::No(NotOffered::NotSelected),
+            (None, _) => Offer::No(NotOffered::NotNamed),
         }
     }
 }

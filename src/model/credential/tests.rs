@@ -20,14 +20,14 @@ pub(super) fn credential(spec: &Value) -> Result<Credential, CredentialError> {
 
 #[rstest]
 #[case::name(json!({"namespaces": ["team-a"]}), "team-a", &[], Offer::Yes)]
-#[case::names_are_anchored(json!({"namespaces": ["team-a"]}), "team-a-x", &[], Offer::No)]
-#[case::globs_are_anchored(json!({"namespaces": ["team-*"]}), "my-team-a", &[], Offer::No)]
+#[case::names_are_anchored(json!({"namespaces": ["team-a"]}), "team-a-x", &[], Offer::No(NotOffered::NotNamed))]
+#[case::globs_are_anchored(json!({"namespaces": ["team-*"]}), "my-team-a", &[], Offer::No(NotOffered::NotNamed))]
 #[case::glob(json!({"namespaces": ["team-*"]}), "team-a", &[], Offer::Yes)]
-#[case::question_mark(json!({"namespaces": ["team-?"]}), "team-ab", &[], Offer::No)]
+#[case::question_mark(json!({"namespaces": ["team-?"]}), "team-ab", &[], Offer::No(NotOffered::NotNamed))]
 #[case::all_by_name(json!({"namespaces": ["*"]}), "any", &[], Offer::Yes)]
 #[case::all_by_selector(json!({"namespaceSelector": {}}), "any", &[], Offer::Yes)]
 #[case::label(json!({"namespaceSelector": {"matchLabels": {"a": "b"}}}), "any", &[("a", "b")], Offer::Yes)]
-#[case::other_label(json!({"namespaceSelector": {"matchLabels": {"a": "b"}}}), "any", &[("a", "c")], Offer::No)]
+#[case::other_label(json!({"namespaceSelector": {"matchLabels": {"a": "b"}}}), "any", &[("a", "c")], Offer::No(NotOffered::NotSelected))]
 #[case::either_suffices(json!({"namespaces": ["x"], "namespaceSelector": {"matchLabels": {"a": "b"}}}), "x", &[], Offer::Yes)]
 #[case::not_in(
     json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["b"]}]}}),
@@ -37,9 +37,9 @@ pub(super) fn credential(spec: &Value) -> Result<Credential, CredentialError> {
     json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}}),
     "any", &[("a", "")], Offer::Yes
 )]
-#[case::exclusion_wins(json!({"namespaces": ["*"], "excludeNamespaces": ["team-*"]}), "team-a", &[], Offer::No)]
+#[case::exclusion_wins(json!({"namespaces": ["*"], "excludeNamespaces": ["team-*"]}), "team-a", &[], Offer::No(NotOffered::Excluded))]
 #[case::exclusion_wins_over_labels(
-    json!({"namespaceSelector": {}, "excludeNamespaces": ["team-a"]}), "team-a", &[], Offer::No
+    json!({"namespaceSelector": {}, "excludeNamespaces": ["team-a"]}), "team-a", &[], Offer::No(NotOffered::Excluded)
 )]
 fn namespaces_are_chosen_by_name_or_label(
     #[case] spec: Value,

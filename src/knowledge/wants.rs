@@ -1,0 +1,176 @@
+//! Which namespaces are to have a copy of a credential: the one rule that admission, the controller and the retry loop
+//! share.
+
+use std::collections::BTreeMap;
+
+use super::Snapshot;
+use crate::api::Mode;
+use crate::model::consent::Consent;
+use crate::model::credential::{Credential, NotOffered, Offer};
+
+/// Whether a namespace is to have a copy of a credential, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// It is.
+    Copy,
+    /// It is not.
+    Nothing,
+    /// The watch does not show the namespace, which may be too new for it, or has last shown it ending; another one may
+    /// have come under its name.
+    Perhaps,
+}
+
+impl Snapshot {
+    /// Whether a namespace is offered a credential: what the credential says of its namespaces, and whether the
+    /// namespace consents. Everybody who decides about an offer asks here.
+    pub fn offers(
+        &self,
+        credential: &Credential,
+        namespace: &str,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> Offer {
+        let offer = credential.namespaces.offer(namespace, labels);
+        match (offer, labels) {
+            (Offer::Yes, None) if self.consent != Consent::Off => Offer::DependsOnLabels,
+            (Offer::Yes, Some(labels)) => match self.consent.dissent(&credential.name, labels) {
+                Some(dissent) => Offer::No(NotOffered::Dissent(dissent)),
+                None => Offer::Yes,
+            },
+            _ => offer,
+        }
+    }
+
+    /// Whether a namespace is to have a copy of a credential. Of a place that is the source itself there is none.
+    pub fn wants(&self, credential: &Credential, namespace: &str) -> Wants {
+        if credential.mode == Mode::Audit { Wants::Nothing } else { self.may_have(credential, namespace) }
+    }
+
+    /// Whether it is certain that a namespace may have a copy of a credential. One in mode Audit is given to nobody, but
+    /// what has been given stays.
+    pub fn is_offered(&self, credential: &Credential, namespace: &str) -> bool {
+        self.may_have(credential, namespace) == Wants::Copy
+    }
+
+    fn may_have(&self, credential: &Credential, namespace: &str) -> Wants {
+        let seen = self.namespaces.get(namespace);
+        let labels = seen.map(|seen| &seen.labels);
+        let is_out_of_question = self.keeps_out_of(namespace)
+            || credential.copy_in(namespace) == credential.source
+            || seen.is_some_and(|seen| seen.opts_out())
+            || self.offers(credential, namespace, labels).is_no();
+        match seen {
+            _ if is_out_of_question => Wants::Nothing,
+            Some(seen) if !seen.terminating => Wants::Copy,
+            Some(_) | None => Wants::Perhaps,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ObjectMeta;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::knowledge::Index;
+
+    fn credential(spec: &Value) -> Credential {
+        let mut object = json!({
+            "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "metadata": {"name": "ghcr", "uid": "1"},
+            "spec": {"secretRef": {"namespace": "sources", "name": "ghcr"}},
+        });
+        object["spec"].as_object_mut().unwrap().append(&mut spec.as_object().unwrap().clone());
+        Credential::parse(&serde_json::from_value(object).unwrap()).unwrap()
+    }
+
+    /// What the namespace `team-a` and others want, with these labels on each.
+    fn known(consent: Consent, labels: &Value) -> std::sync::Arc<Snapshot> {
+        let index = Index::new("regcred-system").with_consent(consent);
+        for (name, ending) in [
+            ("team-a", json!(null)),
+            ("sources", json!(null)),
+            ("kube-system", json!(null)),
+            ("regcred-system", json!(null)),
+            ("ending", json!("2026-01-01T00:00:00Z")),
+        ] {
+            let metadata = json!({"name": name, "labels": labels, "deletionTimestamp": ending});
+            index.apply_namespace(&serde_json::from_value::<ObjectMeta>(metadata).unwrap());
+        }
+        index.snapshot()
+    }
+
+    #[rstest]
+    #[case::offered(json!({"namespaces": ["*"]}), "team-a", Wants::Copy)]
+    #[case::not_named(json!({"namespaces": ["team-b"]}), "team-a", Wants::Nothing)]
+    #[case::excluded(json!({"namespaces": ["*"], "excludeNamespaces": ["team-*"]}), "team-a", Wants::Nothing)]
+    #[case::selected(json!({"namespaceSelector": {"matchLabels": {"pull": "yes"}}}), "team-a", Wants::Copy)]
+    #[case::not_selected(json!({"namespaceSelector": {"matchLabels": {"pull": "no"}}}), "team-a", Wants::Nothing)]
+    #[case::system(json!({"namespaces": ["*"]}), "kube-system", Wants::Nothing)]
+    #[case::our_own(json!({"namespaces": ["*"]}), "regcred-system", Wants::Nothing)]
+    #[case::audited(json!({"namespaces": ["*"], "mode": "Audit"}), "team-a", Wants::Nothing)]
+    #[case::its_source(json!({"namespaces": ["*"], "copyName": "ghcr"}), "sources", Wants::Nothing)]
+    #[case::beside_its_source(json!({"namespaces": ["*"]}), "sources", Wants::Copy)]
+    #[case::ending(json!({"namespaces": ["*"]}), "ending", Wants::Perhaps)]
+    #[case::ending_and_not_named(json!({"namespaces": ["team-a"]}), "ending", Wants::Nothing)]
+    #[case::unknown(json!({"namespaces": ["*"]}), "new", Wants::Perhaps)]
+    #[case::unknown_and_its_labels_decide(
+        json!({"namespaceSelector": {"matchLabels": {"pull": "yes"}}}),
+        "new",
+        Wants::Perhaps
+    )]
+    #[case::unknown_and_not_named(json!({"namespaces": ["team-a"]}), "new", Wants::Nothing)]
+    fn a_copy_belongs_where_the_credential_is_offered(
+        #[case] spec: Value,
+        #[case] namespace: &str,
+        #[case] expected: Wants,
+    ) {
+        let known = known(Consent::Off, &json!({"pull": "yes"}));
+        let credential = credential(&spec);
+        assert_eq!(known.wants(&credential, namespace), expected);
+        let is_audited = credential.mode == Mode::Audit;
+        assert_eq!(known.is_offered(&credential, namespace), expected == Wants::Copy || is_audited);
+    }
+
+    #[test]
+    fn a_namespace_that_opts_out_has_no_copy() {
+        let known = known(Consent::Off, &json!({"regcred.dev/inject": "disabled"}));
+        assert_eq!(known.wants(&credential(&json!({"namespaces": ["*"]})), "team-a"), Wants::Nothing);
+    }
+
+    #[rstest]
+    #[case::unlabelled(json!({}), true, true, false)]
+    #[case::refused(json!({"refuse.regcred.dev/ghcr": "true"}), true, false, false)]
+    #[case::accepted(json!({"accept.regcred.dev/ghcr": "true"}), true, true, true)]
+    #[case::both(json!({"accept.regcred.dev/ghcr": "true", "refuse.regcred.dev/ghcr": "true"}), true, false, false)]
+    fn a_namespace_is_asked_for_its_consent(
+        #[case] labels: Value,
+        #[case] off: bool,
+        #[case] refusal: bool,
+        #[case] two_sided: bool,
+    ) {
+        let credential = credential(&json!({"namespaces": ["*"]}));
+        for (consent, expected) in
+            [(Consent::Off, off), (Consent::Refusal, refusal), (Consent::TwoSided, two_sided)]
+        {
+            let known = known(consent, &labels);
+            assert_eq!(known.is_offered(&credential, "team-a"), expected, "{consent:?}");
+        }
+    }
+
+    #[test]
+    fn consent_makes_no_offer_where_the_credential_makes_none() {
+        let known = known(Consent::TwoSided, &json!({"accept.regcred.dev/ghcr": "true"}));
+        let excluding = json!({"namespaces": ["*"], "excludeNamespaces": ["team-a"]});
+        assert!(!known.is_offered(&credential(&excluding), "team-a"));
+    }
+
+    #[test]
+    fn where_consent_is_asked_for_nothing_is_offered_until_the_labels_are_known() {
+        let credential = credential(&json!({"namespaces": ["*"]}));
+        for consent in [Consent::Refusal, Consent::TwoSided] {
+            assert_eq!(known(consent, &json!({})).offers(&credential, "new", None), Offer::DependsOnLabels);
+        }
+        assert_eq!(known(Consent::Off, &json!({})).offers(&credential, "new", None), Offer::Yes);
+    }
+}
