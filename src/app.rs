@@ -18,6 +18,7 @@ use crate::cluster::pending::Pending;
 use crate::cluster::watch;
 use crate::controller::copies::{self, CopySettings, Reconciler};
 use crate::controller::retry;
+use crate::events::{self, Recorder};
 use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
@@ -28,6 +29,7 @@ use crate::server::{
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 use crate::telemetry::api_metrics::ApiMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
+use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
@@ -126,8 +128,17 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let leader_metrics = LeaderMetrics::register(&registry)?;
-    let (elector, leads) =
-        Elector::new(client.clone(), &own_namespace, &arguments.leadership, leader_metrics)?;
+    let event_metrics = EventMetrics::register(&registry)?;
+    let replica = &arguments.leadership.pod_name;
+    let (recorder, publisher) =
+        Recorder::new(client.clone(), replica, events::Limits::default(), event_metrics);
+    let (elector, leads) = Elector::new(
+        client.clone(),
+        &own_namespace,
+        &arguments.leadership,
+        leader_metrics,
+        recorder.clone(),
+    )?;
     let reconciler = Reconciler {
         client: client.clone(),
         index: Arc::clone(&index),
@@ -148,13 +159,15 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let (watches, retries) = (tokio::spawn(watches), tokio::spawn(retries));
+    let (watches, retries, publisher) =
+        (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
     let reconciler = tokio::spawn(reconciler.run());
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
         _ = reconciler => Err(AppError::Ended("controller of copies")),
+        _ = publisher => Err(AppError::Ended("publisher of Events")),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };
