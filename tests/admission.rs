@@ -5,7 +5,9 @@ mod harness;
 
 mod admission {
     mod asking;
+    mod audit;
     mod authors;
+    mod consent;
     mod debugging;
     mod disturbed;
     mod foreign;

@@ -60,6 +60,9 @@ impl Reviewer {
                 );
                 let decision = self.decide(rule, &request, &deadline).instrument(span.clone()).await;
                 self.metrics.decided(rule, &decision);
+                if !request.is_dry_run() {
+                    self.metrics.audited(&decision);
+                }
                 span.in_scope(|| log(rule, &decision));
                 respond(&request.uid, &decision)
             }
@@ -110,9 +113,10 @@ impl Reviewer {
 
 fn log(rule: Rule, decision: &Decision) {
     let added = decision.patch.as_ref().map(|patch| patch.names().join(","));
+    let audited = (!decision.audited.is_empty()).then(|| decision.audited.join(","));
     let (rule, reason) = (rule.as_str(), decision.reason.as_str());
     if added.is_some() || !decision.warnings.texts().is_empty() {
-        info!(rule, reason, added, warnings = ?decision.warnings.texts(), "decided");
+        info!(rule, reason, added, audited, warnings = ?decision.warnings.texts(), "decided");
     } else {
         debug!(rule, reason, "decided");
     }

@@ -26,6 +26,8 @@ use report::{Format, Report};
 use request::{OldObjects, Requests};
 use state::State;
 
+use crate::model::consent::Consent;
+
 /// How many namespaces a note names.
 const NAMESPACES_IN_A_NOTE: usize = 10;
 
@@ -73,6 +75,10 @@ pub struct Arguments {
     /// The namespace of pods, Secrets and ServiceAccounts that name none
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     namespace: String,
+
+    /// Whether namespaces are asked, by their labels, if they consent to a credential, as given to regcred serve
+    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
+    consent: Consent,
 
     /// How the decisions are written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -152,7 +158,7 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         has_problem = true;
         say(&problem.to_string());
     };
-    let mut state = State::read(&arguments.state, &arguments.namespace, &mut complain);
+    let mut state = State::read(&arguments.state, &arguments.namespace, arguments.consent, &mut complain);
     let requests = Requests {
         operation: arguments.operation,
         namespace: arguments.namespace.clone(),

@@ -15,6 +15,7 @@ use crate::api::RegistryCredential;
 use crate::knowledge::index::key_of;
 use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
+use crate::model::consent::Consent;
 use crate::model::copy::{CopyAnswer, Origin};
 use crate::model::namespace::Namespace;
 use crate::policy::{Answers, NamespaceAnswer, Need};
@@ -45,7 +46,12 @@ struct Objects {
 
 impl State {
     /// Reads the state. Objects that name no namespace are taken to be in `namespace`.
-    pub(super) fn read(arguments: &[PathBuf], namespace: &str, mut report: impl FnMut(Problem)) -> Self {
+    pub(super) fn read(
+        arguments: &[PathBuf],
+        namespace: &str,
+        consent: Consent,
+        mut report: impl FnMut(Problem),
+    ) -> Self {
         let mut objects = Objects::default();
         each(arguments, |object| match object {
             Ok(object) => {
@@ -57,7 +63,7 @@ impl State {
             }
             Err(problem) => report(problem),
         });
-        objects.into_state(report)
+        objects.into_state(consent, report)
     }
 
     /// Answers what a decision needs: a namespace that is not there is taken to be there, without labels of its own,
@@ -101,8 +107,8 @@ impl Objects {
         Ok(())
     }
 
-    fn into_state(self, mut report: impl FnMut(Problem)) -> State {
-        let index = Index::new(OWN_NAMESPACE);
+    fn into_state(self, consent: Consent, mut report: impl FnMut(Problem)) -> State {
+        let index = Index::new(OWN_NAMESPACE).with_consent(consent);
         // The uids by which the copies that are there name their credentials.
         let mut uids: BTreeMap<String, String> = BTreeMap::new();
         for origin in self.secrets.iter().filter_map(|secret| Origin::of(&secret.metadata)) {

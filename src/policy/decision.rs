@@ -17,6 +17,8 @@ pub struct Decision {
     pub warnings: Warnings,
     /// The change to the object.
     pub patch: Option<Patch>,
+    /// Pull Secrets that would have been added, were their credentials not in mode Audit.
+    pub audited: Vec<String>,
     /// What has been written to the cluster, or would be were this no dry run.
     pub effects: Vec<Effect>,
     /// Copies that a pod now waits for and that are to be created later.
@@ -45,6 +47,8 @@ pub enum Reason {
     NoCredential,
     /// A needed pull Secret could not be added.
     NotInjected,
+    /// Nothing was added, but would have been, were the credential not in mode Audit.
+    Audited,
     /// The pod or its namespace opted out.
     OptedOut,
     /// A static pod's mirror, which its node would delete if it were changed.
@@ -59,11 +63,12 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Injected,
         Self::NothingToAdd,
         Self::NoCredential,
         Self::NotInjected,
+        Self::Audited,
         Self::OptedOut,
         Self::MirrorPod,
         Self::SystemNamespace,
@@ -78,6 +83,7 @@ impl Reason {
             Self::NothingToAdd => "nothing_to_add",
             Self::NoCredential => "no_credential",
             Self::NotInjected => "not_injected",
+            Self::Audited => "audited",
             Self::OptedOut => "opted_out",
             Self::MirrorPod => "mirror_pod",
             Self::SystemNamespace => "system_namespace",
@@ -104,6 +110,7 @@ impl Decision {
             reason,
             warnings: Warnings::default(),
             patch: None,
+            audited: Vec::new(),
             effects: Vec::new(),
             awaited: Vec::new(),
             relied_on: Vec::new(),

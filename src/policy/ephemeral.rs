@@ -5,8 +5,9 @@
 use super::needs::{Answers, Need};
 use super::offers::{self, Candidate, Images, Place};
 use super::{Decision, Reason, Step};
+use crate::api::Mode;
 use crate::knowledge::{Certainty, Snapshot};
-use crate::model::credential::Offer;
+use crate::model::credential::{Credential, Offer};
 use crate::model::pod::Pod;
 use crate::review::Request;
 
@@ -42,10 +43,15 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
     let mut decision = Decision::allow(Reason::NothingToAdd);
     let is_offered = |candidate: &&Candidate<'_>| place.offers(namespace, candidate, known) == Offer::Yes;
     for candidate in candidates.iter().filter(is_offered) {
-        decision.reason = Reason::NotInjected;
+        let Credential { copy_name, mode, .. } = &**candidate.credential;
+        let before = if *mode == Mode::Audit { "audit: " } else { "" };
+        if *mode == Mode::Enforce {
+            decision.reason = Reason::NotInjected;
+        } else if decision.reason == Reason::NothingToAdd {
+            decision.reason = Reason::Audited;
+        }
         decision.warnings.add(format!(
-            "this image needs pull Secret {}, which pod {} does not name and cannot be given any more",
-            candidate.credential.copy_name,
+            "{before}this image needs pull Secret {copy_name}, which pod {} does not name and cannot be given any more",
             request.name(),
         ));
     }

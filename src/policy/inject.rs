@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::needs::{Answers, Need};
 use super::offers::{self, Candidate, Images, Place};
-use super::{Decision, Effect, Patch, Reason, Step};
+use super::standing::{Ground, Standing};
+use super::{Decision, Effect, Patch, Reason, Step, Warnings};
+use crate::api::Mode;
 use crate::knowledge::Snapshot;
-use crate::model::ObjectKey;
-use crate::model::copy::{CopyAnswer, Obstacle, Wanted};
+use crate::model::copy::{Obstacle, Wanted};
 use crate::model::credential::Offer;
 use crate::model::pod::Pod;
-use crate::model::source::SourceState;
 use crate::review::Request;
 
 pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers, now: Instant) -> Step {
@@ -49,8 +49,36 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
         decision.reason = Reason::NoCredential;
         return Step::Decided(decision);
     }
-    Injection { request, known, answers, now, pod: &pod, decision, names: Vec::new(), needs: Vec::new() }
-        .of(&candidates)
+    let ground = Ground { known, answers, now, pod: &pod, namespace };
+    let effects = if request.is_dry_run() { Effects::DryRun } else { Effects::Real };
+    let (audited, enforced): (Vec<_>, Vec<_>) =
+        candidates.iter().partition(|candidate| candidate.credential.mode == Mode::Audit);
+    let enforced = Injection::of(&ground, &enforced, effects, &[]);
+    let audited = Injection::of(&ground, &audited, Effects::Audited, &enforced.names);
+    let needs = [enforced.needs.as_slice(), &audited.needs].concat();
+    if !needs.is_empty() {
+        return Step::Needs(needs);
+    }
+    enforced
+        .warnings
+        .texts()
+        .iter()
+        .chain(audited.warnings.texts())
+        .for_each(|text| decision.warnings.add(text));
+    decision.audited = audited.names;
+    decision.patch = Patch::append_pull_secrets(enforced.names, pod.pull_secrets().is_some());
+    decision.reason = if decision.patch.is_some() {
+        Reason::Injected
+    } else if enforced.is_left_out {
+        Reason::NotInjected
+    } else if !decision.audited.is_empty() {
+        Reason::Audited
+    } else {
+        Reason::NothingToAdd
+    };
+    (decision.effects, decision.awaited, decision.relied_on) =
+        (enforced.written, enforced.awaited, enforced.relied_on);
+    Step::Decided(decision)
 }
 
 fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) -> Option<Reason> {
@@ -66,105 +94,91 @@ fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) ->
     }
 }
 
-/// The decision about one pod in the making.
+/// What comes of the decision besides the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effects {
+    /// Pods are changed and copies created.
+    Real,
+    /// The answer tells what would be.
+    DryRun,
+    /// The credentials are in mode Audit: even the answer changes nothing.
+    Audited,
+}
+
+/// What some of the credentials that a pod needs come to.
 struct Injection<'a> {
-    request: &'a Request<'a>,
-    known: &'a Snapshot,
-    answers: &'a Answers,
-    now: Instant,
-    pod: &'a Pod<'a>,
-    decision: Decision,
+    ground: &'a Ground<'a>,
+    effects: Effects,
+    /// Pull Secrets that others have added.
+    taken: &'a [String],
     /// Pull Secrets to append.
     names: Vec<String>,
     needs: Vec<Need>,
-}
-
-/// Where a copy stands.
-enum Standing<'a> {
-    Present,
-    Created,
-    /// It would be created, were this no dry run.
-    WouldBeCreated,
-    /// It must be created first, or looked for on a dry run.
-    ToBeCreated,
-    SourceMissing,
-    SourceUndecodable(&'a str),
-    Blocked(&'a Obstacle),
+    warnings: Warnings,
+    /// Whether one could not be added.
+    is_left_out: bool,
+    written: Vec<Effect>,
+    awaited: Vec<Wanted>,
+    relied_on: Vec<Wanted>,
 }
 
 impl<'a> Injection<'a> {
-    fn of(mut self, candidates: &[Candidate<'a>]) -> Step {
-        let service_account = ObjectKey::new(self.request.namespace(), self.pod.service_account());
-        let is_guarded = self.known.guarded_service_accounts.contains(&service_account);
+    fn of(
+        ground: &'a Ground<'a>,
+        candidates: &[&Candidate<'_>],
+        effects: Effects,
+        taken: &'a [String],
+    ) -> Self {
+        let mut injection = Self {
+            ground,
+            effects,
+            taken,
+            names: Vec::new(),
+            needs: Vec::new(),
+            warnings: Warnings::default(),
+            is_left_out: false,
+            written: Vec::new(),
+            awaited: Vec::new(),
+            relied_on: Vec::new(),
+        };
         for candidate in candidates {
-            if self.pod.is_annotated_as_mirror() {
-                self.warn_of_mirror(candidate);
-            } else if is_guarded && !self.pod.names_pull_secret(&candidate.credential.copy_name) {
-                self.warn_of_guard(&service_account, candidate);
-            } else {
-                self.consider(candidate);
-            }
+            injection.consider(Wanted::new(candidate.credential, ground.namespace));
         }
-        if !self.needs.is_empty() {
-            return Step::Needs(self.needs);
-        }
-        let list_exists = self.pod.pull_secrets().is_some();
-        self.decision.patch = Patch::append_pull_secrets(self.names, list_exists);
-        if self.decision.patch.is_some() {
-            self.decision.reason = Reason::Injected;
-        }
-        Step::Decided(self.decision)
+        injection
     }
 
-    fn standing(&self, wanted: &Wanted) -> Standing<'a> {
-        let Wanted { credential, place } = wanted;
-        if self.known.has_copy(place, credential) {
-            return Standing::Present;
-        }
-        match self.known.sources.get(&credential.source).map(|source| &source.state) {
-            None | Some(SourceState::Missing) => return Standing::SourceMissing,
-            Some(SourceState::Undecodable { reason, .. }) => return Standing::SourceUndecodable(reason),
-            // A credential whose copy would be its source needs none.
-            Some(SourceState::Good(_)) if *place == credential.source => return Standing::Present,
-            Some(SourceState::Good(_)) => {}
-        }
-        match self.answers.copies.get(&credential.name) {
-            Some(CopyAnswer::Present) => Standing::Present,
-            Some(CopyAnswer::Created) => Standing::Created,
-            Some(CopyAnswer::Absent) => Standing::WouldBeCreated,
-            Some(CopyAnswer::Blocked(obstacle)) => Standing::Blocked(obstacle),
-            None => match self.known.setback(&wanted.key(), self.now) {
-                Some(setback) => Standing::Blocked(&setback.obstacle),
-                None => Standing::ToBeCreated,
-            },
-        }
-    }
-
-    /// The outcome of a pod that needs a credential. The name is added whenever its copy is there or will come;
-    /// never one that stands for a foreign Secret, nor for one that would fail every pull of the pod.
-    fn consider(&mut self, candidate: &Candidate<'a>) {
-        let wanted = Wanted::new(candidate.credential, self.request.namespace());
+    /// The outcome of a pod that needs a credential.
+    fn consider(&mut self, wanted: Wanted) {
         let Wanted { credential, place } = &wanted;
         let name = &place.name;
         let source = &credential.source;
-        let effect = || Effect { creates: place.clone(), credential: credential.name.clone() };
-        match self.standing(&wanted) {
+        let standing = self.ground.standing(&wanted);
+        if standing.is_added() {
+            self.add(&wanted);
+        }
+        match standing {
+            Standing::PodIsMirror => self.leave_out(
+                name,
+                &format!("pull Secret {name} not added: pods annotated kubernetes.io/config.mirror may name no Secrets"),
+            ),
+            Standing::AccountIsGuarded => {
+                let account = self.ground.pod.service_account();
+                self.leave_out(
+                    name,
+                    &format!("pull Secret {name} not added: ServiceAccount {account} allows only those in its imagePullSecrets"),
+                );
+            }
             Standing::Present => self.rely_on(wanted),
             Standing::Created => {
-                self.decision.effects.push(effect());
+                self.write(&wanted);
                 self.rely_on(wanted);
             }
-            Standing::WouldBeCreated => {
-                self.decision.effects.push(effect());
-                self.decision.warnings.add(format!("dry run: regcred would create Secret {place} for this pod"));
-                self.add(name);
-            }
+            Standing::WouldBeCreated => self.write(&wanted),
             Standing::ToBeCreated => {
-                let is_dry_run = self.request.is_dry_run();
-                self.needs.push(Need::Copy { wanted, is_dry_run });
+                self.needs.push(Need::Copy { wanted, is_dry_run: self.effects != Effects::Real });
             }
             Standing::SourceMissing => {
-                self.decision.warnings.add(format!(
+                self.warn(&format!(
                     "pull Secret {name} waits for its source {source}, which is missing or no registry Secret"
                 ));
                 self.await_copy(wanted);
@@ -178,8 +192,8 @@ impl<'a> Injection<'a> {
             ),
             Standing::Blocked(Obstacle::Rival(rival)) => {
                 // Told even when the pod names the Secret, which it may do for the other credential.
-                self.decision.reason = Reason::NotInjected;
-                self.decision.warnings.add(format!(
+                self.is_left_out = true;
+                self.warn(&format!(
                     "Secret {place} has no keys of regcred {}, but of regcred {rival}: set another copyName in one",
                     credential.name
                 ));
@@ -189,57 +203,63 @@ impl<'a> Injection<'a> {
                 self.leave_out(name, &format!("pull Secret {name} not added: it cannot be created: {reason}"));
             }
             Standing::Blocked(Obstacle::Passing(reason)) => {
-                self.decision.warnings.add(format!("pull Secret {name} will be created later: {reason}"));
+                self.warn(&format!("pull Secret {name} will be created later: {reason}"));
                 self.await_copy(wanted);
             }
         }
     }
 
-    fn add(&mut self, name: &str) {
-        if !self.pod.names_pull_secret(name) && !self.names.iter().any(|added| added == name) {
-            self.names.push(name.to_owned());
+    /// Said of credentials in mode Audit as well, but never as if it had happened.
+    fn warn(&mut self, text: &str) {
+        let before = if self.effects == Effects::Audited { "audit: " } else { "" };
+        self.warnings.add(format!("{before}{text}"));
+    }
+
+    fn add(&mut self, wanted: &Wanted) {
+        let name = &*wanted.place.name;
+        let mut added = self.names.iter().chain(self.taken);
+        if self.ground.pod.names_pull_secret(name) || added.any(|added| added == name) {
+            return;
+        }
+        self.names.push(name.to_owned());
+        if self.effects == Effects::Audited {
+            let credential = &wanted.credential.name;
+            self.warn(&format!(
+                "regcred would add pull Secret {name} (RegistryCredential {credential} is in mode Audit)"
+            ));
         }
     }
 
+    /// A write has been made, or would be were this no dry run.
+    fn write(&mut self, wanted: &Wanted) {
+        let Wanted { credential, place } = wanted;
+        if self.effects == Effects::Audited {
+            return;
+        }
+        if self.effects == Effects::DryRun {
+            self.warn(&format!("dry run: regcred would create Secret {place} for this pod"));
+        }
+        self.written.push(Effect { creates: place.clone(), credential: credential.name.clone() });
+    }
+
+    /// A source that is its own copy is nothing that could be created again.
     fn rely_on(&mut self, wanted: Wanted) {
-        self.add(&wanted.place.name);
-        // A source that is its own copy is nothing that could be created again.
-        if !self.request.is_dry_run() && wanted.place != wanted.credential.source {
-            self.decision.relied_on.push(wanted);
+        if self.effects == Effects::Real && wanted.place != wanted.credential.source {
+            self.relied_on.push(wanted);
         }
     }
 
     fn await_copy(&mut self, wanted: Wanted) {
-        self.add(&wanted.place.name);
-        if !self.request.is_dry_run() && wanted.place != wanted.credential.source {
-            self.decision.awaited.push(wanted);
+        if self.effects == Effects::Real && wanted.place != wanted.credential.source {
+            self.awaited.push(wanted);
         }
     }
 
     /// A pod that names the Secret by itself has made its choice, and is not told.
     fn leave_out(&mut self, name: &str, warning: &str) {
-        if !self.pod.names_pull_secret(name) {
-            self.decision.reason = Reason::NotInjected;
-            self.decision.warnings.add(warning);
+        if !self.ground.pod.names_pull_secret(name) {
+            self.is_left_out = true;
+            self.warn(warning);
         }
-    }
-
-    fn warn_of_guard(&mut self, service_account: &ObjectKey, candidate: &Candidate<'_>) {
-        self.decision.reason = Reason::NotInjected;
-        self.decision.warnings.add(format!(
-            "pull Secret {} not added: ServiceAccount {} allows only those in its imagePullSecrets",
-            candidate.credential.copy_name, service_account.name,
-        ));
-    }
-
-    /// The annotation is not a node's, and the API server refuses whatever has it and names a Secret.
-    fn warn_of_mirror(&mut self, candidate: &Candidate<'_>) {
-        let name = &candidate.credential.copy_name;
-        self.leave_out(
-            name,
-            &format!(
-                "pull Secret {name} not added: pods annotated kubernetes.io/config.mirror may name no Secrets"
-            ),
-        );
     }
 }

@@ -9,6 +9,7 @@ mod inject;
 mod needs;
 mod offers;
 mod patch;
+mod standing;
 mod warning;
 
 #[cfg(test)]

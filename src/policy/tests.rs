@@ -1,5 +1,6 @@
 //! The rules' tables, decided on an index filled as the watches fill it.
 
+mod audit;
 mod injection;
 mod outcomes;
 mod pods;

@@ -57,6 +57,9 @@ pub fn encode(uid: &str, decision: &Decision) -> Result<Vec<u8>, serde_json::Err
     if let Some(patch) = &decision.patch {
         audit_annotations.insert("pull-secrets", patch.names().join(","));
     }
+    if !decision.audited.is_empty() {
+        audit_annotations.insert("would-add-pull-secrets", decision.audited.join(","));
+    }
     serde_json::to_vec(&Review {
         api_version: "admission.k8s.io/v1",
         kind: "AdmissionReview",

@@ -10,6 +10,8 @@ pub struct AdmissionMetrics {
     decisions: IntCounterVec,
     namespace_reads: IntCounter,
     warnings: IntCounter,
+    audited_pods: IntCounter,
+    audited_injections: IntCounter,
 }
 
 impl AdmissionMetrics {
@@ -27,15 +29,35 @@ impl AdmissionMetrics {
             "Namespaces read in a call because the watch had not shown them yet.",
         )?;
         let warnings = IntCounter::new("regcred_warnings_total", "Warnings sent with answers.")?;
+        // By nothing: who has audited which pod for which credential stands in the log and in the audit annotations.
+        let audited_pods = IntCounter::new(
+            "regcred_audit_pods_total",
+            "Pods that would have been given a pull Secret, were its RegistryCredential not in mode Audit. One that the \
+             API server asks about again, because another webhook has changed it, counts again.",
+        )?;
+        let audited_injections = IntCounter::new(
+            "regcred_audit_injections_total",
+            "Pull Secrets that these pods would have been given.",
+        )?;
+        registry.register(Box::new(audited_pods.clone()))?;
+        registry.register(Box::new(audited_injections.clone()))?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(namespace_reads.clone()))?;
         registry.register(Box::new(warnings.clone()))?;
-        Ok(Self { decisions, namespace_reads, warnings })
+        Ok(Self { decisions, namespace_reads, warnings, audited_pods, audited_injections })
     }
 
     pub(crate) fn decided(&self, rule: Rule, decision: &Decision) {
         self.decisions.with_label_values(&[rule.as_str(), decision.reason.as_str()]).inc();
         self.warnings.inc_by(decision.warnings.texts().len() as u64);
+    }
+
+    /// What mode Audit has kept from a pod that is no dry run.
+    pub(crate) fn audited(&self, decision: &Decision) {
+        if !decision.audited.is_empty() {
+            self.audited_pods.inc();
+            self.audited_injections.inc_by(decision.audited.len() as u64);
+        }
     }
 
     pub(crate) fn namespace_read(&self) {

@@ -54,7 +54,7 @@ const OURS_AND_IN_HAND: usize = 2;
 /// Values that are each kept once, for as long as anybody has them.
 #[derive(Default)]
 pub(super) struct Shapes {
-    shapes: HashSet<Arc<Shape>>,
+    known: HashSet<Arc<Shape>>,
     images: HashMap<Arc<str>, Arc<Image>>,
     texts: HashSet<Arc<str>>,
 }
@@ -81,14 +81,12 @@ impl Shapes {
             opts_out: pod.opts_out(),
             is_mirror: pod.is_annotated_as_mirror(),
         };
-        match self.shapes.get(&shape) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let shape = Arc::new(shape);
-                self.shapes.insert(Arc::clone(&shape));
-                shape
-            }
+        if let Some(known) = self.known.get(&shape) {
+            return Arc::clone(known);
         }
+        let shape = Arc::new(shape);
+        self.known.insert(Arc::clone(&shape));
+        shape
     }
 
     /// A pod of this shape is gone; what nobody else has goes with it.
@@ -96,7 +94,7 @@ impl Shapes {
         if Arc::strong_count(&shape) > OURS_AND_IN_HAND {
             return;
         }
-        self.shapes.remove(&shape);
+        self.known.remove(&shape);
         let Some(shape) = Arc::into_inner(shape) else {
             return;
         };
@@ -133,6 +131,6 @@ impl Shapes {
     /// How many shapes, images and texts are kept.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> [usize; 3] {
-        [self.shapes.len(), self.images.len(), self.texts.len()]
+        [self.known.len(), self.images.len(), self.texts.len()]
     }
 }

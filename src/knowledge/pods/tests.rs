@@ -15,7 +15,7 @@ fn pod(object: &Value) -> ObservedPod {
     serde_json::from_value(object.clone()).unwrap()
 }
 
-fn pod_of(name: &str, metadata: Value, spec: Value) -> ObservedPod {
+fn pod_of(name: &str, metadata: &Value, spec: &Value) -> ObservedPod {
     let mut object = json!({"metadata": metadata, "spec": spec});
     object["metadata"]["namespace"] = NAMESPACE.into();
     object["metadata"]["name"] = name.into();
@@ -79,7 +79,7 @@ fn what_counts_as_a_need(
 ) {
     let (pods, known) = (Pods::default(), known(labels));
     let credential = &known.credentials["ghcr"];
-    let pod = pod_of("p", metadata, spec);
+    let pod = pod_of("p", &metadata, &spec);
     assert!(!pods.needs(&known, NAMESPACE, credential));
     pods.apply(&pod);
     assert_eq!(pods.needs(&known, NAMESPACE, credential), is_needed);
@@ -96,7 +96,7 @@ fn a_credential_whose_secret_was_not_seen_yet_counts_as_needed_for_every_image_i
         "spec": {"secretRef": {"namespace": "vault", "name": "auth"}, "namespaces": ["*"]},
     });
     index.apply_credential(&serde_json::from_value(credential).unwrap()).unwrap();
-    pods.apply(&pod_of("p", json!({}), image("quay.io/a/b")));
+    pods.apply(&pod_of("p", &json!({}), &image("quay.io/a/b")));
     let known = index.snapshot();
     assert!(pods.needs(&known, NAMESPACE, &known.credentials["ghcr"]));
 }
@@ -105,19 +105,19 @@ fn a_credential_whose_secret_was_not_seen_yet_counts_as_needed_for_every_image_i
 fn a_change_is_told_when_what_the_namespace_needs_changes_and_only_then() {
     let pods = Pods::default();
     let (first, second) =
-        (pod_of("a", json!({}), image("r.example/x:1")), pod_of("b", json!({}), image("r.example/x:2")));
+        (pod_of("a", &json!({}), &image("r.example/x:1")), pod_of("b", &json!({}), &image("r.example/x:2")));
     assert!(pods.apply(&first), "an image that was not there");
     assert!(!pods.apply(&first), "the same again");
     assert!(!pods.apply(&second), "another tag of it");
     let labels = json!({"labels": {"a": "b"}});
-    assert!(!pods.apply(&pod_of("a", labels, image("r.example/x:3"))), "what decides nothing");
+    assert!(!pods.apply(&pod_of("a", &labels, &image("r.example/x:3"))), "what decides nothing");
     assert!(!pods.delete(&second), "another pod has it still");
-    assert!(pods.apply(&pod_of("a", json!({}), image("r.example/y"))), "another image in its place");
+    assert!(pods.apply(&pod_of("a", &json!({}), &image("r.example/y"))), "another image in its place");
     let mut named = image("r.example/y");
     named["imagePullSecrets"] = json!([{"name": "s"}]);
-    assert!(pods.apply(&pod_of("a", json!({}), named.clone())), "a name");
+    assert!(pods.apply(&pod_of("a", &json!({}), &named)), "a name");
     assert!(pods.names(NAMESPACE, "s") && !pods.names(NAMESPACE, "t") && !pods.names("team-b", "s"));
-    assert!(pods.delete(&pod_of("a", json!({}), named)), "the last one");
+    assert!(pods.delete(&pod_of("a", &json!({}), &named)), "the last one");
     assert!(!pods.names(NAMESPACE, "s"));
 }
 
@@ -139,7 +139,7 @@ fn a_late_event_about_a_former_pod_leaves_the_present_one_alone() {
 #[test]
 fn nothing_is_complete_before_the_first_list_nor_after_leadership_is_lost() {
     let pods = Pods::default();
-    pods.apply(&pod_of("p", json!({}), image("r.example/x")));
+    pods.apply(&pod_of("p", &json!({}), &image("r.example/x")));
     assert!(!pods.is_complete());
     pods.retain(&HashSet::new());
     assert!(pods.is_complete());
@@ -154,7 +154,7 @@ fn pods_of_one_owner_share_what_they_have_in_common() {
     for number in 0..100 {
         let mut spec = image(PRIVATE);
         spec["imagePullSecrets"] = json!([{"name": "regcred-ghcr"}]);
-        pods.apply(&pod_of(&format!("web-{number}"), json!({"ownerReferences": owner}), spec));
+        pods.apply(&pod_of(&format!("web-{number}"), &json!({"ownerReferences": owner}), &spec));
     }
     assert_eq!(pods.state().shapes.sizes(), [1, 1, 2]);
 }
@@ -213,8 +213,11 @@ fn made(namespace: u8, name: u8, uid: u8, spec: u8) -> ObservedPod {
     pod(&object)
 }
 
-/// Everything that is kept, in an order.
-fn all_of(pods: &Pods) -> (BTreeMap<String, [BTreeMap<String, String>; 3]>, [usize; 3]) {
+/// The pods, images and names of a namespace, in an order.
+type Kept = [BTreeMap<String, String>; 3];
+
+/// Everything that is kept.
+fn all_of(pods: &Pods) -> (BTreeMap<String, Kept>, [usize; 3]) {
     let state = pods.state();
     let namespaces = state.namespaces.iter().map(|(namespace, here)| {
         let pods = here.pods.iter().map(|(name, known)| (name.to_string(), format!("{known:?}"))).collect();

@@ -126,11 +126,13 @@ struct OwnerReference {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Status {
-    container_statuses: Option<Vec<ContainerStatus>>,
-    init_container_statuses: Option<Vec<ContainerStatus>>,
-    ephemeral_container_statuses: Option<Vec<ContainerStatus>>,
+    #[serde(rename = "containerStatuses")]
+    containers: Option<Vec<ContainerStatus>>,
+    #[serde(rename = "initContainerStatuses")]
+    init_containers: Option<Vec<ContainerStatus>>,
+    #[serde(rename = "ephemeralContainerStatuses")]
+    ephemeral_containers: Option<Vec<ContainerStatus>>,
 }
 
 #[derive(Deserialize)]
@@ -178,8 +180,7 @@ impl From<Object> for ObservedPod {
 
 impl Status {
     fn state(&self) -> PodState {
-        let lists =
-            [&self.container_statuses, &self.init_container_statuses, &self.ephemeral_container_statuses];
+        let lists = [&self.containers, &self.init_containers, &self.ephemeral_containers];
         let states =
             || lists.into_iter().flatten().flatten().filter_map(|container| container.state.as_ref());
         let is_pull_failure = |waiting: &Waiting| {
