@@ -18,6 +18,7 @@ use crate::cluster::pending::Pending;
 use crate::cluster::watch;
 use crate::controller::copies::{self, CopySettings, Reconciler};
 use crate::controller::retry;
+use crate::controller::status::Reporter;
 use crate::events::{self, Recorder};
 use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
@@ -34,6 +35,7 @@ use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
 use crate::telemetry::reconcile_metrics::ReconcileMetrics;
+use crate::telemetry::status_metrics::StatusMetrics;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -139,10 +141,22 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         leader_metrics,
         recorder.clone(),
     )?;
+    let pods = Arc::new(Pods::default());
+    let reporter = Reporter {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: Arc::clone(&pods),
+        watches_pods: false,
+        changes: changes.clone(),
+        leadership: leads.clone(),
+        readiness: readiness.clone(),
+        recorder,
+        metrics: StatusMetrics::register(&registry)?,
+    };
     let reconciler = Reconciler {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods: Arc::new(Pods::default()),
+        pods,
         carrier: carrier.clone(),
         changes,
         leadership: leads,
@@ -161,12 +175,13 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     );
     let (watches, retries, publisher) =
         (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
-    let reconciler = tokio::spawn(reconciler.run());
+    let (reconciler, reporter) = (tokio::spawn(reconciler.run()), tokio::spawn(reporter.run()));
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
         _ = reconciler => Err(AppError::Ended("controller of copies")),
+        _ = reporter => Err(AppError::Ended("reporter of statuses")),
         _ = publisher => Err(AppError::Ended("publisher of Events")),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),

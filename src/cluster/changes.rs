@@ -40,6 +40,7 @@ pub struct Changes {
 
 impl Changes {
     /// A change has been seen; said after the snapshot shows it.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever tells of a change has made it for that")]
     pub fn add(&self, change: Change) {
         let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         for subscriber in subscribers.iter().filter_map(Weak::upgrade) {

@@ -2,3 +2,4 @@
 
 pub mod copies;
 pub mod retry;
+pub mod status;

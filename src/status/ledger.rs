@@ -96,6 +96,11 @@ impl Ledger {
             .collect()
     }
 
+    /// How the copy of a namespace stands; `None` if there should be none.
+    pub fn state(&self, namespace: &str) -> Option<CopyState> {
+        self.tally.state(namespace)
+    }
+
     /// How its copies stand.
     pub fn counts(&self) -> Counts {
         self.tally.counts()

@@ -10,3 +10,4 @@ pub mod leader_metrics;
 pub mod log;
 pub mod metrics;
 pub mod reconcile_metrics;
+pub mod status_metrics;
