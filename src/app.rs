@@ -11,12 +11,16 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use tasks::Tasks;
+
 use crate::admission::Reviewer;
+use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
-use crate::cluster::watch;
+use crate::cluster::{pods, watch};
 use crate::controller::copies::{self, CopySettings, Reconciler};
+use crate::controller::repair::{PodSettings, Repair};
 use crate::controller::retry;
 use crate::controller::status::Reporter;
 use crate::events::{self, Recorder};
@@ -29,13 +33,17 @@ use crate::server::{
 };
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 use crate::telemetry::api_metrics::ApiMetrics;
+use crate::telemetry::certificate_metrics::CertificateMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
 use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
+use crate::telemetry::pod_metrics::PodMetrics;
 use crate::telemetry::reconcile_metrics::ReconcileMetrics;
 use crate::telemetry::status_metrics::StatusMetrics;
+
+mod tasks;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,6 +60,9 @@ pub struct Arguments {
     #[command(flatten)]
     leadership: leadership::LeaseSettings,
 
+    #[command(flatten)]
+    pods: PodSettings,
+
     /// How log lines look
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -67,6 +78,10 @@ pub struct Arguments {
     /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
     #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
     consent: Consent,
+
+    // Last: its heading holds for what comes after it, too.
+    #[command(flatten)]
+    certificates: own::Settings,
 }
 
 /// Why serving did not begin, or ended.
@@ -93,6 +108,9 @@ pub enum AppError {
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Durations of certificates that do not go together.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// A part of the server ended by itself.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -118,7 +136,11 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let index = Arc::new(
+        Index::new(&own_namespace)
+            .with_consent(arguments.consent)
+            .with_reliance_for(arguments.copies.graces().settle),
+    );
     let pending = Pending::default();
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
@@ -126,6 +148,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
+    let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
     let watches =
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
@@ -141,12 +164,23 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         leader_metrics,
         recorder.clone(),
     )?;
-    let pods = Arc::new(Pods::default());
+    let pods = Pods::default();
+    let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leads.clone());
+    let repair = Repair {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: pods.clone(),
+        changes: changes.clone(),
+        leadership: leads.clone(),
+        recorder: recorder.clone(),
+        metrics: PodMetrics::register(&registry)?,
+        settings: arguments.pods.clone(),
+    };
     let reporter = Reporter {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods: Arc::clone(&pods),
-        watches_pods: false,
+        pods: pods.clone(),
+        watches_pods: arguments.pods.watch_pods,
         changes: changes.clone(),
         leadership: leads.clone(),
         readiness: readiness.clone(),
@@ -156,7 +190,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let reconciler = Reconciler {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods,
+        pods: Arc::new(pods),
         carrier: carrier.clone(),
         changes,
         leadership: leads,
@@ -173,16 +207,20 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let (watches, retries, publisher) =
-        (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
-    let (reconciler, reporter) = (tokio::spawn(reconciler.run()), tokio::spawn(reporter.run()));
+    let mut tasks = Tasks::default();
+    tasks.spawn("watches", watches);
+    tasks.spawn("retry loop", retries);
+    tasks.spawn("publisher of Events", publisher.run());
+    tasks.spawn("controller of copies", reconciler.run());
+    tasks.spawn("reporter of statuses", reporter.run());
+    if arguments.pods.watch_pods {
+        tasks.spawn("watch on pods", pod_watch);
+        tasks.spawn("repair of pods", repair.run());
+    }
+    tasks.spawn("keeping of certificates", certificates);
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
-        _ = watches => Err(AppError::Ended("watches")),
-        _ = retries => Err(AppError::Ended("retry loop")),
-        _ = reconciler => Err(AppError::Ended("controller of copies")),
-        _ = reporter => Err(AppError::Ended("reporter of statuses")),
-        _ = publisher => Err(AppError::Ended("publisher of Events")),
+        name = tasks.ended() => Err(AppError::Ended(name)),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };
@@ -210,6 +248,28 @@ async fn configuration() -> Result<Config, AppError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
+}
+
+/// Keeps our own certificates, where they are not those of files; for ever in any case.
+fn certificates(
+    arguments: &Arguments,
+    server: &Server,
+    client: Client,
+    namespace: &str,
+    registry: &Registry,
+) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
+    let keeper = if arguments.server.tls_directory.is_none() {
+        let metrics = CertificateMetrics::register(registry)?;
+        Some(Keeper::new(&arguments.certificates, client, namespace, server.identity(), metrics)?)
+    } else {
+        None
+    };
+    Ok(async {
+        match keeper {
+            Some(keeper) => keeper.run().await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// A client whose calls are counted.

@@ -1,5 +1,6 @@
 //! What regcred does by itself, without an admission call.
 
 pub mod copies;
+pub mod repair;
 pub mod retry;
 pub mod status;

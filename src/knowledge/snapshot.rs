@@ -28,8 +28,8 @@ pub struct Snapshot {
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Credentials that cannot be compiled, by name.
     pub unusable: imbl::OrdMap<Arc<str>, Unusable>,
-    /// The status that is stored with each credential, by its name.
-    pub statuses: imbl::HashMap<Arc<str>, Arc<RegistryCredentialStatus>>,
+    /// The version of each credential that is stored, by its name.
+    pub stored: imbl::HashMap<Arc<str>, Arc<Stored>>,
     /// Sources by namespace and name, for those that a credential refers to.
     pub sources: imbl::HashMap<ObjectKey, Source>,
     /// Sources that have not been looked for completely since a credential named them, and for which types of Secrets;
@@ -45,6 +45,15 @@ pub struct Snapshot {
     pub(super) places: imbl::HashMap<Arc<str>, imbl::OrdSet<ObjectKey>>,
     /// Writes that did not succeed, remembered until they may be tried again.
     pub setbacks: imbl::HashMap<CopyKey, Setback>,
+}
+
+/// A credential as it is stored, besides its spec.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its resource version.
+    pub resource_version: Arc<str>,
+    /// Its status; empty if it has none.
+    pub status: RegistryCredentialStatus,
 }
 
 /// A credential that makes no sense as it is written now.

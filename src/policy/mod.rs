@@ -6,6 +6,7 @@
 mod decision;
 mod ephemeral;
 mod inject;
+mod lacking;
 mod needs;
 mod offers;
 mod patch;
@@ -21,6 +22,7 @@ use crate::knowledge::Snapshot;
 use crate::review::Request;
 
 pub use decision::{Decision, Effect, Outcome, Reason};
+pub use lacking::{Lacking, lacking};
 pub use needs::{Answers, NamespaceAnswer, Need};
 pub use patch::Patch;
 pub use warning::Warnings;

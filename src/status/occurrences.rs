@@ -14,7 +14,7 @@ use crate::events::{Kind, Occurrence, Regarding};
 /// stands in the way of its copy there, for whoever looks there may not see the credential.
 pub fn occurrences(
     subject: &Subject,
-    before: Option<&RegistryCredentialStatus>,
+    before: &RegistryCredentialStatus,
     after: &RegistryCredentialStatus,
 ) -> Vec<Occurrence> {
     let regarding = Regarding::new::<RegistryCredential>(None, &subject.name, Some(&subject.uid));
@@ -43,7 +43,7 @@ pub fn occurrences(
         tell(Kind::Normal, "ConflictResolved", "Copy", &conflict.message);
     }
     if let Some(rotation) = &after.last_rotation
-        && before.is_none_or(|before| before.last_rotation.as_ref() != Some(rotation))
+        && before.last_rotation.as_ref() != Some(rotation)
     {
         let note = format!(
             "the new content of the source is in all {} copies; the slowest had it after {} s",
@@ -52,14 +52,14 @@ pub fn occurrences(
         tell(Kind::Normal, "RotationFinished", "Copy", &note);
     }
     let known: HashSet<(&str, &str)> = failures(before).map(key_of).collect();
-    let new = failures(Some(after)).filter(|failure| !known.contains(&key_of(failure)));
+    let new = failures(after).filter(|failure| !known.contains(&key_of(failure)));
     occurrences.extend(new.map(|failure| in_namespace(subject, failure)));
     occurrences
 }
 
 /// The condition, if it has this status and had not before.
 fn became<'a>(
-    before: Option<&RegistryCredentialStatus>,
+    before: &RegistryCredentialStatus,
     after: &'a RegistryCredentialStatus,
     type_: &str,
     status: &str,
@@ -69,12 +69,12 @@ fn became<'a>(
         .filter(|condition| condition.status == status && status_of(before, type_) != Some(status))
 }
 
-fn status_of<'a>(status: Option<&'a RegistryCredentialStatus>, type_: &str) -> Option<&'a str> {
-    status?.condition(type_).map(|condition| condition.status.as_str())
+fn status_of<'a>(status: &'a RegistryCredentialStatus, type_: &str) -> Option<&'a str> {
+    status.condition(type_).map(|condition| condition.status.as_str())
 }
 
-fn failures(status: Option<&RegistryCredentialStatus>) -> impl Iterator<Item = &CopyFailure> {
-    status.and_then(|status| status.copies.as_ref()).into_iter().flat_map(|copies| &copies.failures)
+fn failures(status: &RegistryCredentialStatus) -> impl Iterator<Item = &CopyFailure> {
+    status.copies.iter().flat_map(|copies| &copies.failures)
 }
 
 fn key_of(failure: &CopyFailure) -> (&str, &str) {

@@ -38,7 +38,7 @@ pub fn of(
     ledger: &Ledger,
     now: Timestamp,
 ) -> Option<(Subject, RegistryCredentialStatus)> {
-    let stored = known.statuses.get(name).map(|status| &**status);
+    let stored = known.stored.get(name).map(|stored| &stored.status);
     let mut status = RegistryCredentialStatus {
         last_rotation: ledger
             .last_rotation()

@@ -4,6 +4,7 @@
 //! It is driven by what the watches show: each change names places, each place is looked at by a pure function, and what
 //! that says is done. At rest it asks the API server nothing.
 
+mod confirm;
 mod places;
 mod plan;
 mod queue;
@@ -100,21 +101,21 @@ impl Reconciler {
         }
         let changes = self.changes.subscribe();
         let mut term = Term { reconciler: self, queue: Queue::default(), records: HashMap::new() };
-        let mut writes: JoinSet<(ObjectKey, Outcome)> = JoinSet::new();
+        let mut under_way: JoinSet<(ObjectKey, Outcome)> = JoinSet::new();
         loop {
             for change in changes.take() {
                 term.expect(&change);
             }
-            term.look(writer, &mut writes).await;
+            term.look(writer, &mut under_way).await;
             self.metrics.queue(term.queue.len());
-            let next = term.queue.next().filter(|_| writes.len() < WRITES_AT_ONCE);
+            let next = term.queue.next().filter(|_| under_way.len() < WRITES_AT_ONCE);
             let wait = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
             tokio::select! {
                 () = changes.came() => tokio::time::sleep(SHORTEST_SLEEP).await,
-                Some(ended) = writes.join_next() => term.ended(ended),
+                Some(ended) = under_way.join_next() => term.ended(ended),
                 () = tokio::time::sleep(wait) => {}
             }
-            while let Some(ended) = writes.try_join_next() {
+            while let Some(ended) = under_way.try_join_next() {
                 term.ended(ended);
             }
         }
@@ -137,9 +138,9 @@ impl Term<'_> {
     }
 
     /// Looks at what is due, as long as there is room for what may have to be written.
-    async fn look(&mut self, writer: &Arc<Writer>, writes: &mut JoinSet<(ObjectKey, Outcome)>) {
+    async fn look(&mut self, writer: &Arc<Writer>, under_way: &mut JoinSet<(ObjectKey, Outcome)>) {
         let mut looks = 0;
-        while writes.len() < WRITES_AT_ONCE {
+        while under_way.len() < WRITES_AT_ONCE {
             let now = Instant::now();
             let Some(place) = self.queue.take_due(now) else {
                 return;
@@ -152,7 +153,7 @@ impl Term<'_> {
                 }
                 plan => {
                     let writer = Arc::clone(writer);
-                    writes.spawn(async move {
+                    under_way.spawn(async move {
                         // A panic must not keep the place from ever being looked at again.
                         let work = AssertUnwindSafe(writer.carry_out(plan)).catch_unwind();
                         (place, work.await.unwrap_or(Outcome::Failed))

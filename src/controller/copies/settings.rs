@@ -11,7 +11,7 @@ use crate::duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Copies")]
 pub struct CopySettings {
-    /// How long a copy stays in a namespace in which no pod needs it any more (distribution OnDemand)
+    /// How long a copy stays in a namespace in which no pod needs it any more (distribution `OnDemand`)
     #[arg(long, env = "REGCRED_UNNEEDED_GRACE", value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
     unneeded_grace: Duration,
 

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, PatchParams, Preconditions};
 use kube::{Api, Client};
 
+use super::confirm::PodsNow;
 use super::plan::Plan;
 use crate::api::Conflict;
 use crate::cluster::brief;
@@ -189,8 +190,20 @@ impl Writer {
         }
     }
 
+    /// The watch on pods may be late. The API server is asked for the pods that there are now, so that the copy goes only if
+    /// none of them needs it.
     async fn delete_unneeded(&self, wanted: Wanted, guard: Guard) -> Outcome {
-        self.delete(wanted.key(), guard).await
+        let pods = PodsNow::read(&self.client, &wanted.place.namespace);
+        match tokio::time::timeout(WRITE_TIMEOUT, pods).await {
+            Ok(Ok(pods)) if pods.need(&self.index.snapshot(), &wanted) => {
+                self.patch(wanted.key(), guard, CopyPatch::unmark, Outcome::Unmarked).await
+            }
+            // The look has taken its time.
+            Ok(Ok(_)) if !self.leadership.may_write() => Outcome::Overtaken,
+            Ok(Ok(_)) => self.delete(wanted.key(), guard).await,
+            Ok(Err(error)) => self.failed(&wanted.key(), &brief(&error)),
+            Err(_) => self.failed(&wanted.key(), OUT_OF_TIME),
+        }
     }
 
     fn api(&self, place: &ObjectKey) -> Api<Secret> {

@@ -14,6 +14,7 @@ use super::writer::Outcome;
 use crate::api::RegistryCredentialStatus;
 use crate::cluster::changes::Change;
 use crate::knowledge::Snapshot;
+use crate::knowledge::snapshot::Stored;
 use crate::model::credential::Credential;
 use crate::status::{self, Counts, Ledger, Needs, READY, Seen, Subject};
 
@@ -32,7 +33,7 @@ pub(super) struct Draft {
     /// Whose it is.
     pub(super) subject: Subject,
     /// What is stored, as far as is known.
-    pub(super) before: Option<Arc<RegistryCredentialStatus>>,
+    pub(super) before: Arc<Stored>,
     /// What shall be.
     pub(super) status: RegistryCredentialStatus,
 }
@@ -176,10 +177,9 @@ impl Board {
             return;
         };
         if self.entries.get(name).is_none_or(|entry| entry.uid != *uid) {
-            self.entries.insert(
-                Arc::clone(name),
-                Entry::new(Arc::clone(uid), known.statuses.contains_key(name), seen.at),
-            );
+            let has_status =
+                known.stored.get(name).is_some_and(|stored| !stored.status.conditions.is_empty());
+            self.entries.insert(Arc::clone(name), Entry::new(Arc::clone(uid), has_status, seen.at));
         }
         let Some(entry) = self.entries.get_mut(name) else {
             return;
@@ -226,12 +226,11 @@ impl Board {
                 continue;
             }
             entry.is_ready = status.condition(READY).map(|ready| ready.status == "True");
-            let before = known.statuses.get(name).cloned();
-            if before.as_deref() == Some(&status) {
+            let Some(before) = known.stored.get(name).filter(|stored| stored.status != status) else {
                 continue;
-            }
+            };
             entry.is_under_way = true;
-            return Some(Draft { subject, before, status });
+            return Some(Draft { subject, before: Arc::clone(before), status });
         }
         None
     }
@@ -247,6 +246,11 @@ impl Board {
                 entry.failures = 0;
                 entry.not_before = began + PAUSE;
                 entry.due = entry.due.map(|due| due.max(entry.not_before));
+            }
+            // The watch will show the version that there is by now, but that need not be a change.
+            Outcome::Overtaken => {
+                entry.not_before = began + PAUSE;
+                entry.due = Some(entry.not_before);
             }
             Outcome::Failed => {
                 let pause = PAUSE.saturating_mul(1 << entry.failures.min(10)).min(LONGEST_PAUSE);

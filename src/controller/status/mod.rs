@@ -52,7 +52,7 @@ pub struct Reporter {
     /// What is known.
     pub index: Arc<Index>,
     /// What the leader knows of pods.
-    pub pods: Arc<Pods>,
+    pub pods: Pods,
     /// Whether it watches them at all.
     pub watches_pods: bool,
     /// What has changed.
@@ -146,7 +146,7 @@ impl Reporter {
     fn ended(&self, board: &mut Board, draft: &Draft, began: Instant, outcome: Outcome) {
         board.ended(&draft.subject, began, outcome, Instant::now());
         if outcome == Outcome::Written {
-            for occurrence in occurrences(&draft.subject, draft.before.as_deref(), &draft.status) {
+            for occurrence in occurrences(&draft.subject, &draft.before.status, &draft.status) {
                 self.recorder.record(occurrence);
             }
         }

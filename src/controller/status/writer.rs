@@ -22,7 +22,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) enum Outcome {
     /// It is stored.
     Written,
-    /// The credential is gone, or another has come under its name; the watch will tell.
+    /// The credential is another version by now, or another has come under its name.
+    Overtaken,
+    /// The credential is gone; the watch will tell.
     Gone,
     /// It could not be written now.
     Failed,
@@ -42,8 +44,7 @@ impl Writer {
     /// Replaces a credential's status.
     pub(super) async fn write(&self, draft: &Draft) -> Outcome {
         let name = &draft.subject.name;
-        // Right before the write. What a former leader still has under way is corrected by the present one, which sees it
-        // by its watch.
+        // Right before the write: none starts when another may lead.
         if !self.leadership.may_write() {
             return Outcome::Failed;
         }
@@ -51,19 +52,17 @@ impl Writer {
             return Outcome::Failed;
         };
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        let patch = Patch::Json::<()>(replacement(&draft.subject.uid, status));
+        let patch =
+            Patch::Json::<()>(replacement(&draft.subject.uid, &draft.before.resource_version, status));
         let write = self.api.patch_status(name, &parameters, &patch);
         match tokio::time::timeout(WRITE_TIMEOUT, write).await {
             Ok(Ok(_)) => Outcome::Written,
-            // 422 is what the API server says of a test that does not hold.
-            Ok(Err(kube::Error::Api(status))) if status.code == 404 || status.code == 422 => {
-                tracing::info!(
-                    credential = %name,
-                    answer = status.message,
-                    "a status was not taken; the credential is gone or another by now"
-                );
-                Outcome::Gone
+            // What the API server says of a test that does not hold.
+            Ok(Err(kube::Error::Api(status))) if status.code == 422 => {
+                tracing::debug!(credential = %name, answer = status.message, "a status was not taken");
+                Outcome::Overtaken
             }
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Outcome::Gone,
             Ok(Err(error)) => {
                 tracing::warn!(credential = %name, error = brief(&error), "a status could not be written");
                 Outcome::Failed
@@ -76,34 +75,42 @@ impl Writer {
     }
 }
 
-/// A patch that puts this status in the place of whatever is stored, if the credential is the one that it is about. A
-/// merge would leave members that are there no more, and an apply knows no precondition.
-fn replacement(uid: &str, status: Value) -> JsonPatch {
-    let path =
-        |members: [&str; 2]| PointerBuf::from_tokens(members.into_iter().filter(|member| !member.is_empty()));
-    JsonPatch(vec![
-        PatchOperation::Test(TestOperation { path: path(["metadata", "uid"]), value: uid.into() }),
-        PatchOperation::Add(AddOperation { path: path(["status", ""]), value: status }),
-    ])
+/// A patch that puts this status in the place of what is stored, if that is the version that was looked at of the very
+/// credential that it is about. A merge would leave members that are there no more, and an apply knows no precondition.
+fn replacement(uid: &str, resource_version: &str, status: Value) -> JsonPatch {
+    let path = |members: Vec<&str>| PointerBuf::from_tokens(members);
+    let is = |member, value: &str| {
+        let (path, value) = (path(vec!["metadata", member]), value.into());
+        PatchOperation::Test(TestOperation { path, value })
+    };
+    let status = AddOperation { path: path(vec!["status"]), value: status };
+    JsonPatch(vec![is("uid", uid), is("resourceVersion", resource_version), PatchOperation::Add(status)])
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn a_status_replaces_the_one_before_as_a_whole() {
-        let mut object = json!({"metadata": {"uid": "1"}, "status": {"old": true}});
-        json_patch::patch(&mut object, &replacement("1", json!({"new": true}))).unwrap();
-        assert_eq!(object["status"], json!({"new": true}));
+    fn object(uid: &str, resource_version: &str) -> Value {
+        json!({"metadata": {"uid": uid, "resourceVersion": resource_version}, "status": {"old": true}})
     }
 
     #[test]
-    fn another_credential_of_the_name_does_not_get_it() {
-        let mut object = json!({"metadata": {"uid": "2"}});
-        assert!(json_patch::patch(&mut object, &replacement("1", json!({"new": true}))).is_err());
-        assert_eq!(object, json!({"metadata": {"uid": "2"}}));
+    fn a_status_replaces_the_one_before_as_a_whole() {
+        let mut object = object("1", "7");
+        json_patch::patch(&mut object, &replacement("1", "7", json!({"new": true}))).unwrap();
+        assert_eq!(object["status"], json!({"new": true}));
+    }
+
+    #[rstest]
+    #[case::of_another_credential("2", "7")]
+    #[case::of_another_version("1", "8")]
+    fn a_status_that_was_not_looked_at_stays(#[case] uid: &str, #[case] resource_version: &str) {
+        let mut patched = object(uid, resource_version);
+        assert!(json_patch::patch(&mut patched, &replacement("1", "7", json!({"new": true}))).is_err());
+        assert_eq!(patched, object(uid, resource_version));
     }
 }

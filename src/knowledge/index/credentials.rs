@@ -54,7 +54,7 @@ impl Index {
     pub fn delete_credential(&self, name: &str) {
         self.change(|snapshot| {
             snapshot.unusable.remove(name);
-            snapshot.statuses.remove(name);
+            snapshot.stored.remove(name);
             let gone = snapshot.credentials.remove(name);
             forget_source_unless_used(snapshot, gone.as_deref());
         });

@@ -6,23 +6,23 @@ use std::sync::Arc;
 use super::Index;
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
+use crate::knowledge::snapshot::Stored;
 use crate::model::ObjectKey;
 use crate::model::docker_config::{DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE};
 
 impl Index {
-    /// The status that is stored with a credential. Returns whether it is another than was known.
+    /// The version and the status that are stored of a credential. Returns whether the status is another than was known.
     pub fn apply_status(&self, object: &RegistryCredential) -> bool {
         let Some(name) = object.metadata.name.as_deref() else {
             return false;
         };
-        if self.snapshot().statuses.get(name).map(|status| &**status) == object.status.as_ref() {
-            return false;
-        }
-        self.change(|snapshot| match &object.status {
-            Some(status) => snapshot.statuses.insert(name.into(), Arc::new(status.clone())),
-            None => snapshot.statuses.remove(name),
-        });
-        true
+        let stored = Stored {
+            resource_version: object.metadata.resource_version.as_deref().unwrap_or_default().into(),
+            status: object.status.clone().unwrap_or_default(),
+        };
+        let is_new = self.snapshot().stored.get(name).is_none_or(|known| known.status != stored.status);
+        self.change(|snapshot| snapshot.stored.insert(name.into(), Arc::new(stored)));
+        is_new
     }
 
     /// Whether this very spec is known already, so that at most the status is new.

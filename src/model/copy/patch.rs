@@ -46,6 +46,7 @@ impl CopyPatch {
     }
 
     /// What the source holds now, and where it comes from.
+    #[must_use]
     pub fn update(self, wanted: &Wanted, source: &SourceSecret, is_adopted: bool) -> Self {
         let origin = Origin { adopted: is_adopted, ..Origin::new(source, &wanted.credential, &wanted.place) };
         let patched = self
@@ -58,6 +59,7 @@ impl CopyPatch {
     }
 
     /// Makes a foreign Secret a copy.
+    #[must_use]
     pub fn take_over(self, found: &Secret, wanted: &Wanted, source: &SourceSecret) -> Self {
         let mut patched = self;
         for (name, is_there) in [
@@ -72,17 +74,20 @@ impl CopyPatch {
     }
 
     /// Marks as no longer needed.
+    #[must_use]
     pub fn mark(self, now: Timestamp) -> Self {
         let since = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         self.add(&["metadata", "annotations", UNNEEDED_ANNOTATION], since.into())
     }
 
     /// Takes the mark off.
+    #[must_use]
     pub fn unmark(self) -> Self {
         self.remove(&["metadata", "annotations", UNNEEDED_ANNOTATION])
     }
 
     /// Takes our label and our annotation off.
+    #[must_use]
     pub fn release(self) -> Self {
         self.remove(&["metadata", "labels", COPY_LABEL]).remove(&[
             "metadata",

@@ -96,12 +96,12 @@ fn what_stands_in_the_way_is_looked_at_again() {
 #[test]
 fn each_turn_for_the_worse_and_back_is_told_once() {
     let mut cluster = Cluster::eager(&["team-a", "team-b"]);
-    let mut before: Option<RegistryCredentialStatus> = None;
+    let mut before = RegistryCredentialStatus::default();
     let mut told = |cluster: &mut Cluster, seconds| -> Vec<String> {
         let after = cluster.status(seconds);
         let subject = Subject { name: "ghcr".into(), uid: "uid-of-ghcr".into() };
-        let all = occurrences(&subject, before.as_ref(), &after);
-        before = Some(after);
+        let all = occurrences(&subject, &before, &after);
+        before = after;
         let text = |one: &crate::events::Occurrence| {
             let object = serde_json::to_value(one.regarding.reference()).unwrap();
             let warning = if one.kind == Kind::Warning { "!" } else { "" };

@@ -12,8 +12,8 @@ use crate::model::source::tests::registry_secret;
 
 const PLACE: (&str, &str) = ("team-a", "regcred-ghcr");
 const GRACES: Graces = Graces {
-    unneeded: Duration::from_secs(60),
-    source_missing: Duration::from_secs(600),
+    unneeded: Duration::from_mins(1),
+    source_missing: Duration::from_mins(10),
     settle: Duration::from_secs(10),
 };
 

@@ -21,9 +21,14 @@ impl Desk {
     fn new() -> Self {
         let desk =
             Self { index: Index::new("regcred-system"), board: Board::default(), started: Instant::now() };
-        desk.index.apply_credential(&object("ghcr", "1")).unwrap();
+        desk.appear("ghcr", "1");
         desk.index.apply_source(&registry_secret(r#"{"auths":{"ghcr.io":{}}}"#));
         desk
+    }
+
+    fn appear(&self, name: &str, uid: &str) {
+        self.index.apply_credential(&object(name, uid)).unwrap();
+        self.index.apply_status(&object(name, uid));
     }
 
     fn at(&self, milliseconds: u64) -> Instant {
@@ -71,6 +76,10 @@ fn object(name: &str, uid: &str) -> RegistryCredential {
         "spec": {"secretRef": {"namespace": "porch-system", "name": "auth-secret"}, "namespaces": ["team-*"]},
     });
     serde_json::from_value(object).unwrap()
+}
+
+fn said(status: serde_json::Value) -> RegistryCredentialStatus {
+    serde_json::from_value(status).unwrap()
 }
 
 #[test]
@@ -150,7 +159,7 @@ fn a_credential_that_came_under_the_name_of_another_is_followed_anew() {
     desk.note([Change::Everything], 0);
     let draft = desk.draft(300).unwrap();
     desk.index.delete_credential("ghcr");
-    desk.index.apply_credential(&object("ghcr", "2")).unwrap();
+    desk.appear("ghcr", "2");
     desk.note([Change::Credential { name: "ghcr".into(), uid: "2".into() }], 400);
     let now = desk.at(410);
     desk.board.ended(&draft.subject, now, Outcome::Gone, now);
@@ -163,7 +172,7 @@ fn one_that_has_come_before_the_change_that_tells_so_waits_for_that() {
     let mut desk = Desk::new();
     desk.note([Change::Everything], 0);
     desk.index.delete_credential("ghcr");
-    desk.index.apply_credential(&object("ghcr", "2")).unwrap();
+    desk.appear("ghcr", "2");
     assert!(desk.draft(400).is_none());
 }
 
@@ -184,7 +193,7 @@ fn a_status_that_another_changed_is_put_right() {
     assert!(desk.write(300));
     assert!(!desk.write(10_000));
     let mut meddled = object("ghcr", "1");
-    meddled.status = Some(RegistryCredentialStatus::default());
+    meddled.status = Some(said(json!({"registries": ["lie.example"]})));
     desk.index.apply_status(&meddled);
     desk.note([Change::Status("ghcr".into())], 10_100);
     assert!(desk.write(10_400));
@@ -194,7 +203,7 @@ fn a_status_that_another_changed_is_put_right() {
 fn one_that_a_former_leader_may_have_just_written_waits() {
     let mut desk = Desk::new();
     let mut stored = object("ghcr", "1");
-    stored.status = Some(RegistryCredentialStatus::default());
+    stored.status = Some(said(json!({"conditions": [{"type": "Ready"}]})));
     desk.index.apply_status(&stored);
     desk.note([Change::Everything], 0);
     assert_eq!(desk.next(), Some(5_000));
@@ -206,10 +215,23 @@ fn the_ready_and_the_others_are_counted() {
     let mut broken = object("broken", "2");
     broken.spec.images = vec!["a b".into()];
     desk.index.apply_credential(&broken).unwrap_err();
+    desk.index.apply_status(&broken);
     desk.index.apply_namespace(&ObjectMeta { name: Some("team-a".into()), ..ObjectMeta::default() });
     desk.note([Change::Everything], 0);
     assert_eq!(desk.board.readiness(), (0, 0));
     assert!(desk.write(300) && desk.write(300));
     assert_eq!(desk.board.readiness(), (1, 1));
     assert_eq!(desk.board.counts(), Counts { missing: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_write_that_was_overtaken_is_made_anew_after_the_pause() {
+    let mut desk = Desk::new();
+    desk.note([Change::Everything], 0);
+    let draft = desk.draft(300).unwrap();
+    let now = desk.at(310);
+    let began = desk.at(300);
+    desk.board.ended(&draft.subject, began, Outcome::Overtaken, now);
+    assert_eq!(desk.next(), Some(5_300));
+    assert!(desk.write(5_300));
 }
