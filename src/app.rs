@@ -20,7 +20,7 @@ use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::{pods, watch};
 use crate::controller::copies::{self, CopySettings, Reconciler};
-use crate::controller::repair::{PodSettings, Repair};
+use crate::controller::repair::{PodSettings, PodSettingsError, Repair};
 use crate::controller::retry;
 use crate::controller::status::Reporter;
 use crate::events::{self, Recorder};
@@ -105,6 +105,9 @@ pub enum AppError {
     /// The times of the lease contradict each other.
     #[error(transparent)]
     Leadership(#[from] leadership::SettingsError),
+    /// The settings about pods contradict each other.
+    #[error(transparent)]
+    Pods(#[from] PodSettingsError),
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -164,6 +167,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         leader_metrics,
         recorder.clone(),
     )?;
+    arguments.pods.check()?;
     let pods = Pods::default();
     let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leads.clone());
     let repair = Repair {
@@ -210,6 +214,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let mut tasks = Tasks::default();
     tasks.spawn("watches", watches);
     tasks.spawn("retry loop", retries);
+    tasks.spawn("keeping of certificates", certificates);
     tasks.spawn("publisher of Events", publisher.run());
     tasks.spawn("controller of copies", reconciler.run());
     tasks.spawn("reporter of statuses", reporter.run());
@@ -217,7 +222,6 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         tasks.spawn("watch on pods", pod_watch);
         tasks.spawn("repair of pods", repair.run());
     }
-    tasks.spawn("keeping of certificates", certificates);
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         name = tasks.ended() => Err(AppError::Ended(name)),
