@@ -17,6 +17,7 @@ use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::watch;
 use crate::controller::retry;
+use crate::events::{self, Recorder};
 use crate::knowledge::Index;
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
@@ -27,6 +28,7 @@ use crate::server::{
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 use crate::telemetry::api_metrics::ApiMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
+use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
@@ -121,7 +123,17 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let leader_metrics = LeaderMetrics::register(&registry)?;
-    let (elector, _) = Elector::new(client.clone(), &own_namespace, &arguments.leadership, leader_metrics)?;
+    let event_metrics = EventMetrics::register(&registry)?;
+    let replica = &arguments.leadership.pod_name;
+    let (recorder, publisher) =
+        Recorder::new(client.clone(), replica, events::Limits::default(), event_metrics);
+    let (elector, _) = Elector::new(
+        client.clone(),
+        &own_namespace,
+        &arguments.leadership,
+        leader_metrics,
+        recorder.clone(),
+    )?;
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
@@ -131,11 +143,13 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let (watches, retries) = (tokio::spawn(watches), tokio::spawn(retries));
+    let (watches, retries, publisher) =
+        (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         _ = watches => Err(AppError::Ended("watches")),
         _ = retries => Err(AppError::Ended("retry loop")),
+        _ = publisher => Err(AppError::Ended("publisher of Events")),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };

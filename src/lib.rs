@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod duration;
+pub mod events;
 pub mod knowledge;
 pub mod leadership;
 pub mod model;

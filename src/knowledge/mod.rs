@@ -4,10 +4,14 @@
 
 pub mod copy;
 pub mod index;
+mod matching;
+pub mod pods;
 pub mod reliance;
 pub mod snapshot;
 mod wants;
 
 pub use index::Index;
+pub use matching::Certainty;
+pub use pods::Pods;
 pub use snapshot::Snapshot;
 pub use wants::Wants;

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use super::judgement::{Candidate, Step, Term, Timing};
 use super::lease::{NAME, claimed, record_of, released};
 use super::{Leadership, LeaseSettings, SettingsError};
+use crate::events::{Recorder, Regarding};
+use crate::telemetry::api_error::told;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 
 /// How much shorter a pause may be by chance, in parts of it, so that replicas that started together do not go on
@@ -25,6 +27,7 @@ const FIELD_MANAGER: &str = "regcred";
 /// Takes part in the election.
 pub struct Elector {
     api: Api<Lease>,
+    namespace: String,
     identity: String,
     timing: Timing,
     candidate: Candidate,
@@ -32,6 +35,7 @@ pub struct Elector {
     seen: Option<Lease>,
     terms: watch::Sender<Option<Term>>,
     metrics: LeaderMetrics,
+    recorder: Recorder,
     /// Whether the last call failed: one failure in a row is told, not every one.
     failing: bool,
 }
@@ -43,18 +47,21 @@ impl Elector {
         namespace: &str,
         settings: &LeaseSettings,
         metrics: LeaderMetrics,
+        recorder: Recorder,
     ) -> Result<(Self, Leadership), SettingsError> {
         let (timing, identity) = (settings.timing()?, settings.identity());
         let terms = watch::Sender::new(None);
         let leadership = Leadership { terms: terms.subscribe() };
         let elector = Self {
             api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
             candidate: Candidate::new(identity.clone(), timing, Instant::now()),
             identity,
             timing,
             seen: None,
             terms,
             metrics,
+            recorder,
             failing: false,
         };
         Ok((elector, leadership))
@@ -105,7 +112,7 @@ impl Elector {
         let now = Instant::now();
         match answer {
             Ok(Ok(found)) => self.looked(found, now),
-            Ok(Err(error)) => self.failed(&told(&error), now),
+            Ok(Err(error)) => self.failed(told(&error), now),
             Err(_) => self.failed("the API server did not answer in time", now),
         }
     }
@@ -126,7 +133,7 @@ impl Elector {
                 self.looked(None, now)
             }
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => self.candidate.refused(now),
-            Ok(Err(error)) => self.failed(&told(&error), now),
+            Ok(Err(error)) => self.failed(told(&error), now),
             Err(_) => self.failed("the API server did not answer in time", now),
         }
     }
@@ -191,14 +198,15 @@ impl Elector {
         if let Some(term) = now.filter(|term| before.is_none_or(|before| before.number != term.number)) {
             self.metrics.acquired();
             tracing::info!(term = term.number, identity = self.identity, "this replica leads");
+            self.announce();
         }
     }
-}
 
-/// The API server's own words, or that it was not reached.
-fn told(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        _ => "the API server could not be reached".to_owned(),
+    /// As Kubernetes' own controllers tell it, on the Lease.
+    fn announce(&self) {
+        let uid = self.seen.as_ref().and_then(|lease| lease.metadata.uid.as_deref());
+        let lease = Regarding::new::<Lease>(Some(&self.namespace), NAME, uid);
+        let note = format!("{} became leader", self.identity);
+        self.recorder.normal(lease, "LeaderElection", "Lead", note);
     }
 }

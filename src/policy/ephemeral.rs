@@ -3,10 +3,10 @@
 //! Pull Secrets cannot be added to a pod that exists, so all that can be done is to say so at once.
 
 use super::needs::{Answers, Need};
-use super::offers::{self, Candidate, Certainty, Images, Place};
+use super::offers::{self, Candidate, Images, Place};
 use super::{Decision, Reason, Step};
 use crate::api::Mode;
-use crate::knowledge::Snapshot;
+use crate::knowledge::{Certainty, Snapshot};
 use crate::model::credential::{Credential, Offer};
 use crate::model::pod::Pod;
 use crate::review::Request;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::needs::{Answers, NamespaceAnswer};
-use crate::knowledge::Snapshot;
+use crate::knowledge::{Certainty, Snapshot};
 use crate::model::credential::{Credential, Offer};
 use crate::model::image::ImageReference;
 use crate::model::keyring::Target;
@@ -30,16 +30,6 @@ impl Images {
     }
 }
 
-/// How sure it is that a credential is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Certainty {
-    /// It answers for an image.
-    Yes,
-    /// Its Secret has not been seen since we started, so nobody can tell. Pull Secrets can never be added to a pod
-    /// later, so it counts as needed.
-    Perhaps,
-}
-
 /// A credential that the images need.
 pub(super) struct Candidate<'a> {
     pub(super) credential: &'a Arc<Credential>,
@@ -49,13 +39,8 @@ pub(super) struct Candidate<'a> {
 /// The credentials that the images need, offered or not, by name.
 pub(super) fn needed<'a>(images: &Images, known: &'a Snapshot) -> Vec<Candidate<'a>> {
     let candidates = known.credentials.values().filter_map(|credential| {
-        let mut narrowed = images.0.iter().filter(|image| credential.is_for(image)).peekable();
-        let certainty = match known.sources.get(&credential.source).and_then(|source| source.keyring.as_ref())
-        {
-            Some(keyring) => narrowed.any(|image| keyring.answers(image)).then_some(Certainty::Yes),
-            None => narrowed.peek().map(|_| Certainty::Perhaps),
-        };
-        certainty.map(|certainty| Candidate { credential, certainty })
+        let certainty = known.answers(credential, &images.0)?;
+        Some(Candidate { credential, certainty })
     });
     candidates.collect()
 }

@@ -1,9 +1,11 @@
 //! Logs and metrics.
 
 pub mod admission_metrics;
+pub(crate) mod api_error;
 pub mod api_metrics;
 mod api_request;
 pub mod copy_metrics;
+pub mod event_metrics;
 pub mod leader_metrics;
 pub mod log;
 pub mod metrics;

@@ -12,6 +12,8 @@ async fn one_of_two_leads_and_goes_on_leading_and_another_when_it_has_gone() {
     let first = scene.lease().await;
     assert_eq!((first.lease_duration_seconds, first.lease_transitions), (Some(6), Some(0)));
 
+    assert!(scene.told_as_leader(leader.name()).await, "an Event on the Lease tells who leads");
+
     // Longer than the lease is good for: it is renewed.
     tokio::time::sleep(DURATION + RETRY).await;
     assert!(leads(&leader).await && !leads(&follower).await);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::ListParams;
 use kube::{Api, Client};
 
 use crate::harness::replica::Replica;
@@ -23,13 +25,16 @@ const ARGUMENTS: [&str; 4] =
 pub(crate) struct Scene {
     pub(crate) installation: Installation,
     leases: Api<Lease>,
+    events: Api<Event>,
 }
 
 impl Scene {
     pub(crate) async fn set() -> Self {
         let installation = Installation::start(&ARGUMENTS).await;
         let client: Client = installation.control_plane().client(User::Admin).await;
-        let scene = Self { installation, leases: Api::namespaced(client, "regcred-system") };
+        let (leases, events) =
+            (Api::namespaced(client.clone(), "regcred-system"), Api::namespaced(client, "regcred-system"));
+        let scene = Self { installation, leases, events };
         scene.leader_within(DURATION + RETRY + MARGIN).await;
         scene
     }
@@ -47,6 +52,23 @@ impl Scene {
     pub(crate) async fn holder(&self) -> String {
         let holder = self.lease().await.holder_identity.unwrap_or_default();
         holder.split('_').next().unwrap_or_default().to_owned()
+    }
+
+    /// Whether there is an Event that tells of this replica that it became leader.
+    pub(crate) async fn told_as_leader(&self, name: &str) -> bool {
+        let deadline = Instant::now() + MARGIN;
+        while Instant::now() < deadline {
+            let events = self.events.list(&ListParams::default()).await.unwrap();
+            let tells = |event: &Event| {
+                event.regarding.as_ref().is_some_and(|regarding| regarding.kind.as_deref() == Some("Lease"))
+                    && event.note.as_ref().is_some_and(|note| note.starts_with(&format!("{name}_")))
+            };
+            if events.items.iter().any(tells) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
     }
 
     /// Those that say that they lead.

@@ -1,77 +1,94 @@
-//! The part of a pod that decides about pull Secrets, borrowed from the review it came in.
+//! The part of a pod that decides about pull Secrets: of one that is being created, and of those that are there.
+
+mod observed;
+mod uid;
+
+use std::ops::Deref;
 
 use serde::Deserialize;
 
 use super::Text;
 use super::namespace::OPT_OUT_VALUE;
 
-/// A pod, as far as it is read.
-#[derive(Debug, Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-pub struct Pod<'a> {
-    metadata: Option<Metadata<'a>>,
-    spec: Option<PodSpec<'a>>,
+pub use observed::{ObservedPod, Owner, PodState};
+pub use uid::Uid;
+
+/// A pod borrowed from the review it came in.
+pub type Pod<'a> = PodOf<Text<'a>>;
+
+/// A pod, as far as it is read, with texts of some kind.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub struct PodOf<T> {
+    metadata: Option<Metadata<T>>,
+    spec: Option<PodSpec<T>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct Metadata<'a> {
-    labels: Option<Labels<'a>>,
-    annotations: Option<Annotations<'a>>,
+impl<T> Default for PodOf<T> {
+    fn default() -> Self {
+        Self { metadata: None, spec: None }
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct Labels<'a> {
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Metadata<T> {
+    labels: Option<Labels<T>>,
+    annotations: Option<Annotations<T>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Labels<T> {
     #[serde(rename = "regcred.dev/inject")]
-    inject: Option<Text<'a>>,
+    inject: Option<T>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct Annotations<'a> {
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Annotations<T> {
     #[serde(rename = "kubernetes.io/config.mirror")]
-    mirror: Option<Text<'a>>,
+    mirror: Option<T>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
-struct PodSpec<'a> {
-    service_account_name: Option<Text<'a>>,
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
+struct PodSpec<T> {
+    service_account_name: Option<T>,
     /// The deprecated name of the same; the API server fills in both.
-    service_account: Option<Text<'a>>,
-    image_pull_secrets: Option<Vec<LocalObjectReference<'a>>>,
-    containers: Option<Vec<Container<'a>>>,
-    init_containers: Option<Vec<Container<'a>>>,
-    ephemeral_containers: Option<Vec<Container<'a>>>,
-    volumes: Option<Vec<Volume<'a>>>,
+    service_account: Option<T>,
+    image_pull_secrets: Option<Vec<LocalObjectReference<T>>>,
+    containers: Option<Vec<Container<T>>>,
+    init_containers: Option<Vec<Container<T>>>,
+    ephemeral_containers: Option<Vec<Container<T>>>,
+    volumes: Option<Vec<Volume<T>>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct LocalObjectReference<'a> {
-    name: Option<Text<'a>>,
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct LocalObjectReference<T> {
+    name: Option<T>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct Container<'a> {
-    image: Option<Text<'a>>,
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Container<T> {
+    image: Option<T>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct Volume<'a> {
-    image: Option<ImageVolume<'a>>,
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Volume<T> {
+    image: Option<ImageVolume<T>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
-struct ImageVolume<'a> {
-    reference: Option<Text<'a>>,
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct ImageVolume<T> {
+    reference: Option<T>,
 }
 
-impl<'a> Pod<'a> {
+impl<T: Deref<Target = str>> PodOf<T> {
     /// Images of containers, init containers (sidecars among them) and image volumes, as written.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         let spec = self.spec.as_ref();
@@ -120,7 +137,9 @@ impl<'a> Pod<'a> {
         let annotations = self.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
         annotations.is_some_and(|annotations| annotations.mirror.is_some())
     }
+}
 
+impl<'a> Pod<'a> {
     /// Reads a pod.
     ///
     /// # Errors
