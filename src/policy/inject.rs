@@ -23,7 +23,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
         return Step::Decided(Decision::allow(reason));
     }
     let mut candidates = offers::needed(&Images::read(pod.images()), known);
-    candidates.retain(|candidate| !Place::Unread.offers(namespace, candidate, known).is_no());
+    candidates.retain(|candidate| !Place::Unread.offers(namespace, candidate.credential, known).is_no());
     if candidates.is_empty() {
         return Step::Decided(Decision::allow(Reason::NoCredential));
     }
@@ -44,7 +44,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
             ));
         }
     }
-    candidates.retain(|candidate| place.offers(namespace, candidate, known) == Offer::Yes);
+    candidates.retain(|candidate| place.offers(namespace, candidate.credential, known) == Offer::Yes);
     if candidates.is_empty() {
         decision.reason = Reason::NoCredential;
         return Step::Decided(decision);
@@ -81,7 +81,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
     Step::Decided(decision)
 }
 
-fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) -> Option<Reason> {
+pub(super) fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) -> Option<Reason> {
     if known.keeps_out_of(request.namespace()) {
         Some(Reason::SystemNamespace)
     } else if pod.is_annotated_as_mirror() && request.user_info.is_node() {
