@@ -15,7 +15,7 @@ const BRIEF_LENGTH: usize = 80;
 ///
 /// Whoever is told knows which object it is about; what `secrets "name" is forbidden: ` takes is needed for the
 /// reason.
-fn brief(error: &kube::Error) -> String {
+pub fn brief(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => {
             let message = &status.message;
