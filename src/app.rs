@@ -11,14 +11,19 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use tasks::Tasks;
+
 use crate::admission::Reviewer;
+use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
-use crate::cluster::watch;
+use crate::cluster::{pods, watch};
+use crate::controller::copies::{self, CopySettings, Reconciler};
+use crate::controller::repair::{PodSettings, Repair};
 use crate::controller::retry;
 use crate::events::{self, Recorder};
-use crate::knowledge::Index;
+use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
 use crate::policy::Rule;
@@ -27,11 +32,16 @@ use crate::server::{
 };
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 use crate::telemetry::api_metrics::ApiMetrics;
+use crate::telemetry::certificate_metrics::CertificateMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
 use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
+use crate::telemetry::pod_metrics::PodMetrics;
+use crate::telemetry::reconcile_metrics::ReconcileMetrics;
+
+mod tasks;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,7 +53,13 @@ pub struct Arguments {
     server: Settings,
 
     #[command(flatten)]
+    copies: CopySettings,
+
+    #[command(flatten)]
     leadership: leadership::LeaseSettings,
+
+    #[command(flatten)]
+    pods: PodSettings,
 
     /// How log lines look
     #[arg(long, env = "REGCRED_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -60,6 +76,10 @@ pub struct Arguments {
     /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
     #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
     consent: Consent,
+
+    // Last: its heading holds for what comes after it, too.
+    #[command(flatten)]
+    certificates: own::Settings,
 }
 
 /// Why serving did not begin, or ended.
@@ -86,6 +106,9 @@ pub enum AppError {
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Durations of certificates that do not go together.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// A part of the server ended by itself.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -111,7 +134,11 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let index = Arc::new(Index::new(&own_namespace).with_consent(arguments.consent));
+    let index = Arc::new(
+        Index::new(&own_namespace)
+            .with_consent(arguments.consent)
+            .with_reliance_for(arguments.copies.graces().settle),
+    );
     let pending = Pending::default();
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
@@ -119,6 +146,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
 
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
+    let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
     let watches =
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
@@ -127,13 +155,36 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let replica = &arguments.leadership.pod_name;
     let (recorder, publisher) =
         Recorder::new(client.clone(), replica, events::Limits::default(), event_metrics);
-    let (elector, _) = Elector::new(
+    let (elector, leads) = Elector::new(
         client.clone(),
         &own_namespace,
         &arguments.leadership,
         leader_metrics,
         recorder.clone(),
     )?;
+    let pods = Pods::default();
+    let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leads.clone());
+    let repair = Repair {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: pods.clone(),
+        changes: changes.clone(),
+        leadership: leads.clone(),
+        recorder,
+        metrics: PodMetrics::register(&registry)?,
+        settings: arguments.pods.clone(),
+    };
+    let reconciler = Reconciler {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: Arc::new(pods),
+        carrier: carrier.clone(),
+        changes,
+        leadership: leads,
+        readiness: readiness.clone(),
+        graces: arguments.copies.graces(),
+        metrics: ReconcileMetrics::register(&registry, &copies::outcomes())?,
+    };
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
@@ -143,13 +194,19 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let (watches, retries, publisher) =
-        (tokio::spawn(watches), tokio::spawn(retries), tokio::spawn(publisher.run()));
+    let mut tasks = Tasks::default();
+    tasks.spawn("watches", watches);
+    tasks.spawn("retry loop", retries);
+    tasks.spawn("publisher of Events", publisher.run());
+    tasks.spawn("controller of copies", reconciler.run());
+    if arguments.pods.watch_pods {
+        tasks.spawn("watch on pods", pod_watch);
+        tasks.spawn("repair of pods", repair.run());
+    }
+    tasks.spawn("keeping of certificates", certificates);
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
-        _ = watches => Err(AppError::Ended("watches")),
-        _ = retries => Err(AppError::Ended("retry loop")),
-        _ = publisher => Err(AppError::Ended("publisher of Events")),
+        name = tasks.ended() => Err(AppError::Ended(name)),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };
@@ -177,6 +234,28 @@ async fn configuration() -> Result<Config, AppError> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
+}
+
+/// Keeps our own certificates, where they are not those of files; for ever in any case.
+fn certificates(
+    arguments: &Arguments,
+    server: &Server,
+    client: Client,
+    namespace: &str,
+    registry: &Registry,
+) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
+    let keeper = if arguments.server.tls_directory.is_none() {
+        let metrics = CertificateMetrics::register(registry)?;
+        Some(Keeper::new(&arguments.certificates, client, namespace, server.identity(), metrics)?)
+    } else {
+        None
+    };
+    Ok(async {
+        match keeper {
+            Some(keeper) => keeper.run().await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// A client whose calls are counted.

@@ -143,7 +143,7 @@ async fn our_server(directory: &std::path::Path) -> SocketAddr {
     let settings = Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
-        tls_directory: directory.to_owned(),
+        tls_directory: Some(directory.to_owned()),
         tls_poll_interval: Duration::from_secs(30),
         drain_pause: Duration::ZERO,
         drain_timeout: Duration::ZERO,

@@ -7,17 +7,19 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType,
 };
 use rustls_pki_types::DnsName;
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use super::anchor::TrustAnchor;
+
 /// How long before "now" a certificate starts to be valid: clocks of API servers differ from ours, and a
 /// certificate that is not valid yet fails every call. An hour covers a machine in a wrong time zone's
 /// daylight saving as well.
-const BACKDATED: Duration = Duration::from_hours(1);
+pub(super) const BACKDATED: Duration = Duration::from_hours(1);
 
 /// The common name of a leaf. Nothing reads it: verification goes by the subject alternative names, which, unlike
 /// a common name, may be longer than 64 characters.
@@ -48,6 +50,18 @@ pub enum CertificateError {
         "the certificate would be valid for longer than its authority; shorten it or renew the authority first"
     )]
     OutlivesAuthority,
+    /// What should be an authority's certificate is none.
+    #[error("there is no certificate of an authority: {reason}")]
+    NoAuthority {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What should be an authority's key is none.
+    #[error("the authority's key cannot be read; it must be PEM, in PKCS #8")]
+    UnreadableKey,
+    /// Each is fine, but they do not belong together.
+    #[error("the authority's key does not belong to its certificate")]
+    Mismatch,
     /// The cryptography refused.
     #[error("the certificate could not be made: {0}")]
     Signing(#[from] rcgen::Error),
@@ -58,6 +72,11 @@ pub enum CertificateError {
 pub struct PrivateKeyPem(String);
 
 impl PrivateKeyPem {
+    /// A key that was stored.
+    pub fn new(pem: String) -> Self {
+        Self(pem)
+    }
+
     /// The key itself, for the place that stores or loads it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -73,19 +92,22 @@ impl fmt::Debug for PrivateKeyPem {
 /// A certificate authority whose only purpose is this webhook: webhook configurations trust it by their
 /// `caBundle`, nothing else does.
 pub struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    not_after: SystemTime,
+    issuer: Issuer<'static, KeyPair>,
+    certificate: TrustAnchor,
+    key_pem: PrivateKeyPem,
 }
 
 impl fmt::Debug for Authority {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Authority").field("not_after", &self.not_after).finish_non_exhaustive()
+        formatter.debug_struct("Authority").field("certificate", &self.certificate).finish_non_exhaustive()
     }
 }
 
 /// A server's certificate and its key.
 #[derive(Debug, Clone)]
 pub struct Leaf {
+    /// The names that it is for.
+    pub dns_names: Vec<String>,
     /// The certificate alone: its authority is what the other side already has.
     pub certificate_pem: String,
     /// The key that belongs to it.
@@ -101,18 +123,41 @@ impl Authority {
         // It signs leaves, never another authority.
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let issuer = CertifiedIssuer::self_signed(parameters, new_key()?)?;
-        Ok(Self { issuer, not_after: end(lifetime, now)? })
+        let key = new_key()?;
+        let certificate = parameters.self_signed(&key)?;
+        Self::stored(&certificate.pem(), PrivateKeyPem(key.serialize_pem()))
+    }
+
+    /// The authority of a certificate and key that were stored as PEM.
+    pub fn stored(certificate_pem: &str, key_pem: PrivateKeyPem) -> Result<Self, CertificateError> {
+        let certificate = TrustAnchor::from_pem(certificate_pem)?;
+        // The library's own words are left out: nothing of a key goes into a message.
+        let key = KeyPair::from_pem(key_pem.expose()).map_err(|_| CertificateError::UnreadableKey)?;
+        if !certificate.is_of(&key.subject_public_key_info()) {
+            return Err(CertificateError::Mismatch);
+        }
+        let issuer = Issuer::from_ca_cert_der(certificate.der(), key)?;
+        Ok(Self { issuer, certificate, key_pem })
+    }
+
+    /// The authority's certificate, and when it is valid.
+    pub fn certificate(&self) -> &TrustAnchor {
+        &self.certificate
     }
 
     /// The authority's certificate: what goes into a webhook configuration's `caBundle`.
     pub fn certificate_pem(&self) -> String {
-        self.issuer.pem()
+        self.certificate.to_pem()
+    }
+
+    /// The authority's key, for the place that stores it.
+    pub fn key_pem(&self) -> &PrivateKeyPem {
+        &self.key_pem
     }
 
     /// When the authority ends.
     pub fn not_after(&self) -> SystemTime {
-        self.not_after
+        self.certificate.not_after()
     }
 
     /// A server's certificate with a new key for `dns_names`, valid from an hour before `now` until `lifetime`
@@ -123,13 +168,23 @@ impl Authority {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Leaf, CertificateError> {
+        self.issue_until(dns_names, end(lifetime, now)?, now)
+    }
+
+    /// The same, valid until a time.
+    pub fn issue_until(
+        &self,
+        dns_names: &[String],
+        not_after: SystemTime,
+        now: SystemTime,
+    ) -> Result<Leaf, CertificateError> {
         if dns_names.is_empty() {
             return Err(CertificateError::NoNames);
         }
-        let not_after = end(lifetime, now)?;
-        if not_after > self.not_after {
+        if not_after > self.not_after() {
             return Err(CertificateError::OutlivesAuthority);
         }
+        let lifetime = not_after.duration_since(now).unwrap_or_default();
         let mut parameters = parameters(LEAF_COMMON_NAME, lifetime, now)?;
         parameters.subject_alt_names =
             dns_names.iter().map(|name| subject_alternative_name(name)).collect::<Result<_, _>>()?;
@@ -141,6 +196,7 @@ impl Authority {
         let key = new_key()?;
         let certificate = parameters.signed_by(&key, &self.issuer)?;
         Ok(Leaf {
+            dns_names: dns_names.to_vec(),
             certificate_pem: certificate.pem(),
             key_pem: PrivateKeyPem(key.serialize_pem()),
             not_after,
@@ -175,8 +231,15 @@ fn parameters(
     Ok(parameters)
 }
 
+/// In whole seconds, as a certificate states it.
 fn end(lifetime: Duration, now: SystemTime) -> Result<SystemTime, CertificateError> {
-    now.checked_add(lifetime).ok_or(CertificateError::LifetimeOutOfRange { lifetime })
+    now.checked_add(lifetime).map(whole_seconds).ok_or(CertificateError::LifetimeOutOfRange { lifetime })
+}
+
+/// The time without its fraction of a second.
+pub(super) fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 /// `None` for a time that a certificate cannot state (before 1970, after the year 9999).

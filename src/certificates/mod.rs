@@ -1,10 +1,13 @@
 //! Certificates for the webhook's server: an authority of our own and the leaves that it issues.
 //!
-//! Nothing here reads the clock or touches the cluster: the time is passed in, and what comes out is PEM. The
-//! one part that writes files is [`overlay`], for development.
+//! [`authority`] and [`anchor`] neither read the clock nor touch the cluster: the time is passed in, and what comes out
+//! is PEM. [`own`] keeps an authority in the cluster and the trust in it; [`overlay`] writes files, for development.
 
+pub mod anchor;
 pub mod authority;
 pub mod overlay;
 mod overlay_files;
+pub mod own;
 
+pub use anchor::TrustAnchor;
 pub use authority::{Authority, CertificateError, Leaf, PrivateKeyPem};

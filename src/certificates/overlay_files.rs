@@ -7,6 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::authority::Leaf;
 
+/// What makes the server take its certificate from the Secret: the patch that any overlay with one needs.
+const DEPLOYMENT: &str = include_str!("../../certs/files/deployment.yaml");
+/// The namespace in it.
+const NAMESPACE: &str = "namespace: regcred-system";
+
 /// A file of the overlay.
 pub(super) struct File {
     pub(super) name: &'static str,
@@ -62,6 +67,7 @@ impl Overlay<'_> {
             file("kustomization.yaml", self.kustomization()),
             file("ca.crt", self.authority_pem.to_owned()),
             file("ca-bundle-patch.yaml", self.patch()),
+            file("deployment-patch.yaml", self.deployment()),
             // Before the key, so that version control never takes it up.
             file(".gitignore", "# A private key lies here.\n*\n".to_owned()),
             File { name: "tls-secret.yaml", contents: self.secret(), private: true },
@@ -80,8 +86,13 @@ resources:
 - tls-secret.yaml
 patches:
 - path: ca-bundle-patch.yaml
+- path: deployment-patch.yaml
 {image}"
         )
+    }
+
+    fn deployment(&self) -> String {
+        DEPLOYMENT.replace(NAMESPACE, &format!("namespace: {}", quoted(self.namespace)))
     }
 
     fn secret(&self) -> String {

@@ -58,8 +58,15 @@ fn the_overlay_holds_the_pair_and_trusts_its_authority_in_both_webhook_configura
     assert!(decoded(&secret["data"]["tls.crt"]).starts_with("-----BEGIN CERTIFICATE-----"));
     assert!(decoded(&secret["data"]["tls.key"]).starts_with("-----BEGIN PRIVATE KEY-----"));
 
+    let deployment = &documents(&arguments, "deployment-patch.yaml")[0];
+    assert_eq!(deployment["metadata"]["namespace"], "regcred-system");
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"][0]["secret"]["secretName"], secret["metadata"]["name"]);
+
     let kustomization = &documents(&arguments, "kustomization.yaml")[0];
     assert_eq!(kustomization["resources"][0], "../../manifests");
+    let patches = serde_json::json!([{"path": "ca-bundle-patch.yaml"}, {"path": "deployment-patch.yaml"}]);
+    assert_eq!(kustomization["patches"], patches);
     assert!(kustomization.get("images").is_none());
 }
 
@@ -135,4 +142,13 @@ fn what_was_written_says_what_to_do_next() {
     let text = write(&arguments, now()).unwrap().to_string();
     assert!(text.contains("valid until 2026-01-31T00:00:00Z"), "{text}");
     assert!(text.contains(&format!("kubectl apply -k {}", arguments.output.display())), "{text}");
+}
+
+#[test]
+fn in_another_namespace_everything_is_there() {
+    let (_folder, arguments) = prepared(&["--namespace", "elsewhere"]);
+    write(&arguments, now()).unwrap();
+    for file in ["tls-secret.yaml", "deployment-patch.yaml"] {
+        assert_eq!(documents(&arguments, file)[0]["metadata"]["namespace"], "elsewhere", "{file}");
+    }
 }

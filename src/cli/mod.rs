@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the admission webhook
-    Serve(app::Arguments),
+    Serve(Box<app::Arguments>),
     /// Judge files by the same rules, without a cluster
     Check(check::Arguments),
     /// Say why a pod is given which pull Secrets, and why not
@@ -62,5 +62,17 @@ fn done<E: Display>(result: Result<String, E>) -> ExitCode {
             let _ = writeln!(std::io::stderr(), "regcred: {error}");
             ExitCode::from(2)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
     }
 }

@@ -1,5 +1,5 @@
-//! Creates missing copies, in an admission call or from the retry loop. It only ever creates: what exists is read
-//! once and judged, never changed.
+//! Creates missing copies, in an admission call or by the controller. It only ever creates: what exists is read once and
+//! judged, never changed, but for the mark that a copy is no longer needed, which is taken off.
 
 #[cfg(test)]
 mod tests;
@@ -12,13 +12,13 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use k8s_openapi::Resource as _;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
 use super::pending::Pending;
 use crate::knowledge::Index;
-use crate::model::copy::{CopyAnswer, CopyKey, Obstacle, Wanted, copy_of};
+use crate::model::copy::{CopyAnswer, CopyKey, CopyPatch, Guard, Obstacle, Wanted, copy_of, is_marked};
 use crate::model::source::SourceState;
 use crate::telemetry::copy_metrics::CopyMetrics;
 
@@ -26,12 +26,12 @@ use crate::telemetry::copy_metrics::CopyMetrics;
 /// must not open more. Beyond this many the caller is told that the copy comes later.
 const WRITES_AT_ONCE: usize = 64;
 /// The longest a write takes. It outlives the call that asked for it, so that its result is not lost.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The cause that the API server gives when nothing can be created in a namespace any more
 /// (`corev1.NamespaceTerminatingCause`).
 const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 /// The field manager of everything regcred writes.
-const FIELD_MANAGER: &str = "regcred";
+pub const FIELD_MANAGER: &str = "regcred";
 
 /// A write under way, which every caller that wants the same copy awaits.
 type Write = Shared<BoxFuture<'static, CopyAnswer>>;
@@ -173,6 +173,14 @@ impl Inner {
             return CopyAnswer::failed("the source Secret cannot be carried now");
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &place.namespace);
+        // What is marked may be gone or another by now, and then it is created or looked at like any other.
+        let marked =
+            known.copies.get(place).filter(|copy| copy.credential_uid == credential.uid && copy.is_marked);
+        if let Some(copy) = marked
+            && self.unmark(&api, wanted, &copy.guard()).await
+        {
+            return CopyAnswer::Present;
+        }
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let before = self.index.copies_seen_to();
         match api.create(&parameters, &copy_of(source, credential, place)).await {
@@ -186,6 +194,19 @@ impl Inner {
         }
     }
 
+    /// Takes the mark off a copy, so that it is not deleted; false if it is another version by now.
+    async fn unmark(&self, api: &Api<Secret>, wanted: &Wanted, guard: &Guard) -> bool {
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let before = self.index.copies_seen_to();
+        let patch = Patch::Json::<()>(CopyPatch::new(guard).unmark().build());
+        let patched = api.patch(&wanted.place.name, &parameters, &patch).await;
+        if let Ok(copy) = &patched {
+            self.index.learn_copy(copy, before);
+            tracing::info!(copy = %wanted.place, "a copy that was to be deleted is needed again");
+        }
+        patched.is_ok()
+    }
+
     /// Something of that name is there: ours, perhaps by another replica, or foreign.
     async fn judge(&self, api: &Api<Secret>, wanted: &Wanted) -> CopyAnswer {
         let before = self.index.copies_seen_to();
@@ -194,6 +215,11 @@ impl Inner {
                 let answer = CopyAnswer::of_existing(&found.metadata, &wanted.credential);
                 if answer == CopyAnswer::Present {
                     self.index.learn_copy(&found, before);
+                    if is_marked(&found.metadata)
+                        && !self.unmark(api, wanted, &Guard::from(&found.metadata)).await
+                    {
+                        return CopyAnswer::failed("the copy is about to be deleted");
+                    }
                 }
                 answer
             }

@@ -38,7 +38,7 @@ pub struct Changes {
 
 impl Changes {
     /// A change has been seen; said after the snapshot shows it.
-    pub fn add(&self, change: Change) {
+    pub fn add(&self, change: &Change) {
         let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         for subscriber in subscribers.iter().filter_map(Weak::upgrade) {
             subscriber.add(change.clone());
@@ -103,7 +103,7 @@ mod tests {
         let subscription = changes.subscribe();
         assert_eq!(subscription.take(), HashSet::from([Change::Everything]));
         for _ in 0..3 {
-            changes.add(namespace());
+            changes.add(&namespace());
         }
         subscription.came().await;
         assert_eq!(subscription.take().len(), 1);
@@ -114,7 +114,7 @@ mod tests {
     async fn every_subscriber_is_told_and_none_takes_anothers_changes() {
         let changes = Changes::default();
         let (first, second) = (changes.subscribe(), changes.clone().subscribe());
-        changes.add(namespace());
+        changes.add(&namespace());
         first.came().await;
         second.came().await;
         assert!(first.take().contains(&namespace()));

@@ -4,6 +4,7 @@
 pub mod carrier;
 pub mod changes;
 pub mod pending;
+pub mod pods;
 pub mod reads;
 mod sources;
 pub mod watch;

@@ -156,7 +156,7 @@ impl Sink<Secret> for Sources {
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
         self.index.retain_sources(&self.namespace, self.secret_type, listed);
-        self.changes.add(Change::Everything);
+        self.changes.add(&Change::Everything);
     }
 }
 
@@ -165,7 +165,7 @@ impl Sources {
     fn tell(&self, object: &Secret) {
         let known = self.index.snapshot();
         if let Some(key) = key_of(&object.metadata).filter(|key| known.sources.contains_key(key)) {
-            self.changes.add(Change::Source(key));
+            self.changes.add(&Change::Source(key));
         }
     }
 }

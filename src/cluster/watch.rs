@@ -157,19 +157,19 @@ impl Sink<RegistryCredential> for Credentials {
             tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
         }
         self.sources.follow_credentials(&self.index.snapshot());
-        self.changes.add(change_of(object));
+        self.changes.add(&change_of(object));
     }
 
     fn delete(&mut self, object: &RegistryCredential) {
         self.index.delete_credential(&object.name_any());
         self.sources.follow_credentials(&self.index.snapshot());
-        self.changes.add(change_of(object));
+        self.changes.add(&change_of(object));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
         self.index.retain_credentials(listed);
         self.sources.begin(&self.index.snapshot());
-        self.changes.add(Change::Everything);
+        self.changes.add(&Change::Everything);
     }
 }
 
@@ -199,17 +199,17 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
 
     fn apply(&mut self, object: &PartialObjectMeta<Namespace>) {
         self.index.apply_namespace(&object.metadata);
-        self.changes.add(Change::Namespace(object.name_any().into()));
+        self.changes.add(&Change::Namespace(object.name_any().into()));
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
         create_again(&self.pending, self.index.delete_namespace(&object.name_any()));
-        self.changes.add(Change::Namespace(object.name_any().into()));
+        self.changes.add(&Change::Namespace(object.name_any().into()));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
         create_again(&self.pending, self.index.retain_namespaces(listed));
-        self.changes.add(Change::Everything);
+        self.changes.add(&Change::Everything);
     }
 }
 
@@ -252,7 +252,7 @@ impl Sink<Secret> for Copies {
         self.index.copies_seen(&object.metadata);
         self.index.apply_copy(object);
         if let Some(place) = key_of(&object.metadata) {
-            self.changes.add(Change::Copy(place));
+            self.changes.add(&Change::Copy(place));
         }
     }
 
@@ -261,12 +261,12 @@ impl Sink<Secret> for Copies {
         create_again(&self.pending, self.index.delete_copy(&object.metadata));
         if let Some(place) = key_of(&object.metadata) {
             self.pending.hasten(&place);
-            self.changes.add(Change::Copy(place));
+            self.changes.add(&Change::Copy(place));
         }
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
         create_again(&self.pending, self.index.retain_copies(listed));
-        self.changes.add(Change::Everything);
+        self.changes.add(&Change::Everything);
     }
 }

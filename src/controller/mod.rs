@@ -1,3 +1,5 @@
 //! What regcred does by itself, without an admission call.
 
+pub mod copies;
+pub mod repair;
 pub mod retry;

@@ -18,7 +18,7 @@ pub(super) struct Sheet {
     pub(super) exists: bool,
     /// Why no pull Secret is added whatever is offered.
     pub(super) left_alone: Option<String>,
-    pub(super) images: Vec<Image>,
+    pub(super) images: Vec<ImageLine>,
     pub(super) credentials: Vec<Credential>,
     pub(super) state: Standing,
     pub(super) summary: String,
@@ -45,7 +45,7 @@ pub(super) enum Standing {
 
 /// An image.
 #[derive(Debug, Serialize)]
-pub(super) struct Image {
+pub(super) struct ImageLine {
     pub(super) image: String,
     pub(super) state: Standing,
     pub(super) why: &'static str,
@@ -87,7 +87,7 @@ impl Sheet {
             .iter()
             .map(|credential| (credential, standing(credential, cluster)))
             .collect();
-        let images: Vec<Image> =
+        let images: Vec<ImageLine> =
             explanation.images.iter().map(|explained| image(explained, &credentials, cluster)).collect();
         let state = images.iter().map(|image| image.state).max().unwrap_or(Standing::Served);
         Self {
@@ -129,7 +129,7 @@ fn image(
     explained: &ImageExplained,
     credentials: &[(&CredentialExplained, Standing)],
     cluster: &Cluster,
-) -> Image {
+) -> ImageLine {
     let fits = explained.fits.as_deref().unwrap_or_default();
     let mut needed = fits.iter().filter(|(_, answer)| answer.is_needed()).peekable();
     let needs_any = needed.peek().is_some();
@@ -157,5 +157,5 @@ fn image(
         .iter()
         .map(|(credential, answer)| words::said(credential, answer, cluster.hidden.get(&credential.source)))
         .collect();
-    Image { image: explained.image.clone(), state, why, credentials }
+    ImageLine { image: explained.image.clone(), state, why, credentials }
 }

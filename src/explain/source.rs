@@ -73,7 +73,7 @@ pub(super) fn read(
         Subjects::Files(files) => pods(files, complain),
         Subjects::Named { namespace: own, name } => {
             let own = own.unwrap_or(namespace);
-            let wanted = ("".to_owned(), "Pod".to_owned(), own.to_owned(), (*name).to_owned());
+            let wanted = (String::new(), "Pod".to_owned(), own.to_owned(), (*name).to_owned());
             // What cannot be read is told when the state is.
             let mut found = pods(state, &mut |_| {});
             found.retain(|(_, pod)| pod.identity(namespace) == wanted);

@@ -1,6 +1,6 @@
 //! What decides, in sentences.
 
-use super::sheet::{self, Image, Named, Said, Standing, Told};
+use super::sheet::{self, ImageLine, Named, Said, Standing, Told};
 use super::source::Cluster;
 use crate::api::Mode;
 use crate::model::consent::Dissent;
@@ -175,7 +175,7 @@ fn never(why: &Why) -> String {
 }
 
 pub(super) fn summary(
-    images: &[Image],
+    images: &[ImageLine],
     state: Standing,
     credentials: &[(&CredentialExplained, Standing)],
     exists: bool,

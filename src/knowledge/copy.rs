@@ -5,8 +5,9 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::reliance::Reliance;
-use crate::model::copy::{Origin, UNNEEDED_ANNOTATION};
+use crate::model::copy::{Guard, Origin, is_marked};
 use crate::model::digest::DigestKey;
+use crate::model::docker_config::registry_type;
 
 /// A copy of ours.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Copy {
     pub credential_generation: i64,
     /// The resource version that its source had when it was last written; an older view of the source may not write it.
     pub source_resource_version: Arc<str>,
+    /// Its type: one of the two that hold Docker configurations, or empty for any other, which no copy of ours has.
+    pub secret_type: &'static str,
     /// A digest of its type and content with a key of this process; the content itself is not kept.
     pub digest: u64,
     /// Whether it was another's Secret before; then it is released, never deleted.
@@ -39,18 +42,23 @@ impl Copy {
         let metadata = &secret.metadata;
         let origin = Origin::of(metadata)?;
         let mut owners = metadata.owner_references.iter().flatten();
-        let annotations = metadata.annotations.as_ref();
         Some(Self {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
+            secret_type: registry_type(secret.type_.as_deref().unwrap_or_default()).unwrap_or_default(),
             digest: digest_key.of_secret(secret),
             is_adopted: origin.adopted,
             is_owned: owners.any(|owner| owner.uid == origin.credential_uid),
-            is_marked: annotations.is_some_and(|all| all.contains_key(UNNEEDED_ANNOTATION)),
+            is_marked: is_marked(metadata),
             credential_uid: origin.credential_uid.into(),
             credential_generation: origin.credential_generation,
             source_resource_version: origin.source_resource_version.into(),
             reliance: Reliance::default(),
         })
+    }
+
+    /// This version of it.
+    pub fn guard(&self) -> Guard {
+        Guard { uid: self.uid.clone(), resource_version: self.resource_version.clone() }
     }
 }

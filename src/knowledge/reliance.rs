@@ -4,10 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-/// For how long a copy counts as relied on. A watch whose connection has died is found out after about a minute, so
-/// what a pod is told may be that old; twice that leaves room for a busy API server.
-const RELIED_FOR: Duration = Duration::from_mins(2);
-
 /// From where moments are counted, so that one fits an atomic number. A second before the first use, so that no
 /// moment that is noted counts as none.
 static EPOCH: LazyLock<Instant> = LazyLock::new(|| {
@@ -26,10 +22,10 @@ impl Reliance {
         self.0.fetch_max(milliseconds(now), Ordering::SeqCst);
     }
 
-    /// Whether that was so shortly before a moment that what the pod was told may have been outdated.
-    pub fn is_recent(&self, now: Instant) -> bool {
+    /// Whether that was so less than `within` before a moment.
+    pub fn is_recent(&self, now: Instant, within: Duration) -> bool {
         let noted = self.0.load(Ordering::SeqCst);
-        noted > 0 && u128::from(milliseconds(now).saturating_sub(noted)) < RELIED_FOR.as_millis()
+        noted > 0 && u128::from(milliseconds(now).saturating_sub(noted)) < within.as_millis()
     }
 }
 
@@ -42,11 +38,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reliance_lasts_for_two_minutes_and_is_shared() {
+    fn reliance_lasts_for_a_time_and_is_shared() {
         let (reliance, now) = (Reliance::default(), Instant::now());
-        assert!(!reliance.is_recent(now));
+        let within = Duration::from_mins(2);
+        assert!(!reliance.is_recent(now, within));
         reliance.clone().note(now);
-        assert!(reliance.is_recent(now + Duration::from_secs(119)));
-        assert!(!reliance.is_recent(now + RELIED_FOR));
+        assert!(reliance.is_recent(now + Duration::from_secs(119), within));
+        assert!(!reliance.is_recent(now + within, within));
     }
 }

@@ -7,7 +7,7 @@ use super::copy::Copy;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::copy::{CopyKey, Obstacle};
-use crate::model::credential::Credential;
+use crate::model::credential::{Credential, CredentialError};
 use crate::model::namespace::Namespace;
 use crate::model::source::Source;
 
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub consent: Consent,
     /// Credentials by name; in this order their pull Secrets are added.
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
+    /// Credentials that cannot be compiled, by name.
+    pub unusable: imbl::OrdMap<Arc<str>, Unusable>,
     /// Sources by namespace and name, for those that a credential refers to.
     pub sources: imbl::HashMap<ObjectKey, Source>,
     /// Namespaces by name.
@@ -36,6 +38,17 @@ pub struct Snapshot {
     pub(super) places: imbl::HashMap<Arc<str>, imbl::OrdSet<ObjectKey>>,
     /// Writes that did not succeed, remembered until they may be tried again.
     pub setbacks: imbl::HashMap<CopyKey, Setback>,
+}
+
+/// A credential that makes no sense as it is written now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// Its uid.
+    pub uid: Arc<str>,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// What is wrong with it.
+    pub error: CredentialError,
 }
 
 /// Why a copy is not there, and when it may be tried again.
@@ -55,9 +68,15 @@ impl Snapshot {
         namespace.starts_with(SYSTEM_NAMESPACE_PREFIX) || namespace == &*self.own_namespace
     }
 
-    /// Whether a copy for this very credential is there.
+    /// Whether a copy for this very credential is there, and stays. One that is marked as no longer needed may be deleted
+    /// any moment, so it counts as missing until the mark has been taken off.
     pub fn has_copy(&self, place: &ObjectKey, credential: &Credential) -> bool {
-        self.copies.get(place).is_some_and(|copy| copy.credential_uid == credential.uid)
+        self.copies.get(place).is_some_and(|copy| copy.credential_uid == credential.uid && !copy.is_marked)
+    }
+
+    /// Whether the credential of this uid is there, but makes no sense as it is written now.
+    pub fn is_unusable(&self, credential_uid: &str) -> bool {
+        self.unusable.values().any(|credential| *credential.uid == *credential_uid)
     }
 
     /// The setback of a copy that still counts at a moment.

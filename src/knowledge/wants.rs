@@ -42,10 +42,19 @@ impl Snapshot {
 
     /// Whether a namespace is to have a copy of a credential. Of a place that is the source itself there is none.
     pub fn wants(&self, credential: &Credential, namespace: &str) -> Wants {
+        if credential.mode == Mode::Audit { Wants::Nothing } else { self.may_have(credential, namespace) }
+    }
+
+    /// Whether it is certain that a namespace may have a copy of a credential. One in mode Audit is given to nobody, but
+    /// what has been given stays.
+    pub fn is_offered(&self, credential: &Credential, namespace: &str) -> bool {
+        self.may_have(credential, namespace) == Wants::Copy
+    }
+
+    fn may_have(&self, credential: &Credential, namespace: &str) -> Wants {
         let seen = self.namespaces.get(namespace);
         let labels = seen.map(|seen| &seen.labels);
-        let is_out_of_question = credential.mode == Mode::Audit
-            || self.keeps_out_of(namespace)
+        let is_out_of_question = self.keeps_out_of(namespace)
             || credential.copy_in(namespace) == credential.source
             || seen.is_some_and(|seen| seen.opts_out())
             || self.offers(credential, namespace, labels).is_no();
@@ -54,11 +63,6 @@ impl Snapshot {
             Some(seen) if !seen.terminating => Wants::Copy,
             Some(_) | None => Wants::Perhaps,
         }
-    }
-
-    /// Whether it is certain that a namespace is to have a copy of a credential.
-    pub fn is_offered(&self, credential: &Credential, namespace: &str) -> bool {
-        self.wants(credential, namespace) == Wants::Copy
     }
 }
 
@@ -124,7 +128,8 @@ mod tests {
         let known = known(Consent::Off, &json!({"pull": "yes"}));
         let credential = credential(&spec);
         assert_eq!(known.wants(&credential, namespace), expected);
-        assert_eq!(known.is_offered(&credential, namespace), expected == Wants::Copy);
+        let is_audited = credential.mode == Mode::Audit;
+        assert_eq!(known.is_offered(&credential, namespace), expected == Wants::Copy || is_audited);
     }
 
     #[test]

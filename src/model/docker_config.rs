@@ -30,6 +30,11 @@ pub fn data_key(secret_type: &str) -> Option<&'static str> {
     }
 }
 
+/// A type as it is written here, if it holds credentials.
+pub fn registry_type(secret_type: &str) -> Option<&'static str> {
+    [DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE].into_iter().find(|known| *known == secret_type)
+}
+
 /// Why the kubelet could not decode a configuration. One such Secret fails every pull of a pod that names it.
 ///
 /// Few words: they end a warning that names two Secrets before and has 120 characters.

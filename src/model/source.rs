@@ -1,10 +1,13 @@
 //! The Secret that a credential offers, judged once when it changes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
+use super::copy::Origin;
 use super::digest::DigestKey;
 use super::docker_config::{DockerConfig, data_key};
 use super::keyring::Keyring;
@@ -23,6 +26,13 @@ pub struct SourceSecret {
     pub digest: u64,
     /// The Docker configuration, byte for byte.
     pub document: Arc<[u8]>,
+}
+
+impl SourceSecret {
+    /// The data of a copy of it.
+    pub fn data(&self) -> BTreeMap<String, ByteString> {
+        BTreeMap::from([(self.data_key.to_owned(), ByteString(self.document.to_vec()))])
+    }
 }
 
 impl fmt::Debug for SourceSecret {
@@ -65,6 +75,13 @@ impl Source {
     pub fn after(self, secret: &Secret, digest_key: &DigestKey) -> Self {
         let uid: Arc<str> = secret.metadata.uid.as_deref().unwrap_or_default().into();
         let secret_type = secret.type_.as_deref().unwrap_or_default();
+        if Origin::of(&secret.metadata).is_some() {
+            let reason = "it is a copy made by regcred, which is never a source".into();
+            return Self {
+                state: SourceState::Undecodable { uid, secret_type: secret_type.into(), reason },
+                ..self
+            };
+        }
         let data = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice());
         match (data_key(secret_type), DockerConfig::from_secret(secret_type, data)) {
             (Some(key), Ok(Some(config))) => Self {
@@ -116,7 +133,6 @@ impl Source {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use k8s_openapi::ByteString;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
     use super::*;

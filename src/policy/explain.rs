@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Reason;
-use super::inject::reason_to_keep_out;
+use super::inject::{Creation, reason_to_keep_out};
 use super::needs::{Answers, Need};
 use super::offers::{Place, read_image};
 use super::standing::{Ground, Standing};
@@ -170,7 +170,7 @@ pub fn explain(
     if matches!(place, Place::Unread) && !needed.is_empty() {
         return Ok(Explained::Needs(vec![Need::Namespace(namespace.into())]));
     }
-    let left_alone = left_alone(reason_to_keep_out(&pod, request, known), &place);
+    let left_alone = left_alone(reason_to_keep_out(&pod, &Creation::of(request), known), &place);
     let ground = Ground { known, answers, now, pod: &pod, namespace };
     let mut needs = Vec::new();
     let mut credentials = Vec::new();

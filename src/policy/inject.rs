@@ -14,12 +14,41 @@ use crate::model::pod::Pod;
 use crate::review::Request;
 
 pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers, now: Instant) -> Step {
-    let namespace = request.namespace();
-    let pod = match request.object.map(|object| Pod::parse(object.get())).transpose() {
-        Ok(pod) => pod.unwrap_or_default(),
-        Err(error) => return Step::Decided(Decision::unreadable("pod", &error)),
-    };
-    if let Some(reason) = reason_to_keep_out(&pod, request, known) {
+    let creation = Creation::of(request);
+    match request.object.map(|object| Pod::parse(object.get())).transpose() {
+        Ok(pod) => decide_creation(&creation, &pod.unwrap_or_default(), known, answers, now),
+        Err(error) => Step::Decided(Decision::unreadable("pod", &error)),
+    }
+}
+
+/// How a pod comes to be created.
+pub(super) struct Creation<'a> {
+    pub(super) namespace: &'a str,
+    /// Whether a node creates it, as the mirror of a static pod.
+    pub(super) is_by_node: bool,
+    pub(super) is_dry_run: bool,
+}
+
+impl<'a> Creation<'a> {
+    pub(super) fn of(request: &'a Request<'_>) -> Self {
+        Self {
+            namespace: request.namespace(),
+            is_by_node: request.user_info.is_node(),
+            is_dry_run: request.is_dry_run(),
+        }
+    }
+}
+
+/// Decides about a pod, whether it is being created or only thought of.
+pub(super) fn decide_creation(
+    creation: &Creation<'_>,
+    pod: &Pod<'_>,
+    known: &Snapshot,
+    answers: &Answers,
+    now: Instant,
+) -> Step {
+    let namespace = creation.namespace;
+    if let Some(reason) = reason_to_keep_out(pod, creation, known) {
         return Step::Decided(Decision::allow(reason));
     }
     let mut candidates = offers::needed(&Images::read(pod.images()), known);
@@ -49,8 +78,8 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
         decision.reason = Reason::NoCredential;
         return Step::Decided(decision);
     }
-    let ground = Ground { known, answers, now, pod: &pod, namespace };
-    let effects = if request.is_dry_run() { Effects::DryRun } else { Effects::Real };
+    let ground = Ground { known, answers, now, pod, namespace };
+    let effects = if creation.is_dry_run { Effects::DryRun } else { Effects::Real };
     let (audited, enforced): (Vec<_>, Vec<_>) =
         candidates.iter().partition(|candidate| candidate.credential.mode == Mode::Audit);
     let enforced = Injection::of(&ground, &enforced, effects, &[]);
@@ -81,10 +110,10 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers,
     Step::Decided(decision)
 }
 
-pub(super) fn reason_to_keep_out(pod: &Pod<'_>, request: &Request<'_>, known: &Snapshot) -> Option<Reason> {
-    if known.keeps_out_of(request.namespace()) {
+pub(super) fn reason_to_keep_out(pod: &Pod<'_>, creation: &Creation<'_>, known: &Snapshot) -> Option<Reason> {
+    if known.keeps_out_of(creation.namespace) {
         Some(Reason::SystemNamespace)
-    } else if pod.is_annotated_as_mirror() && request.user_info.is_node() {
+    } else if pod.is_annotated_as_mirror() && creation.is_by_node {
         // Whoever else writes the annotation is told why nothing is added.
         Some(Reason::MirrorPod)
     } else if pod.opts_out() {

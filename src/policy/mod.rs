@@ -7,6 +7,7 @@ mod decision;
 mod ephemeral;
 pub mod explain;
 mod inject;
+mod lacking;
 mod needs;
 mod offers;
 mod patch;
@@ -22,6 +23,7 @@ use crate::knowledge::Snapshot;
 use crate::review::Request;
 
 pub use decision::{Decision, Effect, Outcome, Reason};
+pub use lacking::{Lacking, lacking};
 pub use needs::{Answers, NamespaceAnswer, Need};
 pub use patch::Patch;
 pub use warning::Warnings;

@@ -1,7 +1,7 @@
 //! Takes connections from a listener, as many as are allowed, and hands each to a task of its own.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{Serving, serve};
 use super::handshake::Handshakes;
 use super::places::Places;
-use super::tls::ServedConfig;
+use super::tls::Served;
 
 /// After a failed accept: without descriptors the next one fails at once, too, and the loop would spin.
 /// Short against the API server's patience, long against the loop's own cost.
@@ -22,7 +22,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How a listener's connections are protected.
 pub(super) enum Transport {
     Plain,
-    Tls(ServedConfig, Arc<Handshakes>),
+    Tls(Arc<Served>, Arc<Handshakes>),
 }
 
 /// What the connections of a listener need.
@@ -46,7 +46,7 @@ impl Acceptor {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
                         failing = false;
-                        self.admit(stream, peer.ip());
+                        self.admit(stream, peer);
                     }
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
@@ -72,15 +72,15 @@ impl Acceptor {
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                self.admit(stream, peer.ip());
+                self.admit(stream, peer);
             }
         }
     }
 
-    fn admit(&self, stream: TcpStream, source: IpAddr) {
+    fn admit(&self, stream: TcpStream, client: SocketAddr) {
         // A connection that nobody has a place for is closed at once: its client can go to another replica,
         // which it could not while it waits.
-        let Some(place) = self.places.take(source) else {
+        let Some(place) = self.places.take(client.ip()) else {
             self.serving.metrics.connections_refused.inc();
             return;
         };
@@ -93,8 +93,10 @@ impl Acceptor {
                 serve(stream, serving).await;
                 drop(place);
             }),
-            Transport::Tls(config, handshakes) => {
-                let (acceptor, handshakes) = (TlsAcceptor::from(config.load_full()), Arc::clone(handshakes));
+            Transport::Tls(served, handshakes) => {
+                // Not ready yet, so nobody is sent here; closed at once, like one too many.
+                let Some(config) = served.for_client(client) else { return };
+                let (acceptor, handshakes) = (TlsAcceptor::from(config), Arc::clone(handshakes));
                 self.spawn(async move {
                     let open = Gauge::new(&serving.metrics.connections);
                     if let Some(stream) = handshakes.secure(acceptor, stream).await {

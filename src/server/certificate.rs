@@ -212,9 +212,3 @@ fn dns_name(name: &x509_parser::extensions::GeneralName<'_>) -> Option<String> {
 pub(super) fn timestamp(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| "an unknown time".to_owned(), |time| time.to_string())
 }
-
-/// Seconds since 1970, for metrics.
-pub(super) fn unix_seconds(time: SystemTime) -> i64 {
-    let seconds = time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default();
-    i64::try_from(seconds).unwrap_or(i64::MAX)
-}

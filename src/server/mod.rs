@@ -25,6 +25,7 @@ mod connection;
 mod deadline;
 mod error;
 mod handshake;
+mod identity;
 mod limits;
 mod places;
 mod readiness;
@@ -38,6 +39,7 @@ mod tls;
 pub use certificate::CertificateError;
 pub use deadline::Deadline;
 pub use error::{ServeError, StartError};
+pub use identity::{Identity, IdentityError};
 pub use limits::Limits;
 pub use readiness::{Part, Readiness};
 pub use review_routes::ReviewRoutes;
@@ -51,13 +53,16 @@ use handshake::Handshakes;
 use places::Places;
 use reload::CertificateStore;
 
-/// A server with bound listeners and a loaded certificate: what can be wrong with either has shown itself.
+/// A server with bound listeners and, if it is that of files, a loaded certificate: what can be wrong with either has
+/// shown itself.
 pub struct Server {
     settings: Settings,
     limits: Limits,
     readiness: Readiness,
     metrics: ServerMetrics,
-    certificate: CertificateStore,
+    identity: Identity,
+    /// Where the certificate is that of files.
+    files: Option<CertificateStore>,
     webhook: (TcpListener, SocketAddr),
     admin: (TcpListener, SocketAddr),
 }
@@ -75,23 +80,35 @@ pub enum Ended {
 }
 
 impl Server {
-    /// Binds both listeners and loads the certificate.
+    /// Binds both listeners, and loads the certificate if it is that of files. Without files whoever has the
+    /// [`identity`](Self::identity) brings it.
     pub async fn bind(
         settings: &Settings,
         limits: Limits,
         readiness: Readiness,
         metrics: ServerMetrics,
     ) -> Result<Self, StartError> {
-        let certificate = CertificateStore::load(
-            settings.tls_directory.clone(),
-            tls::provider(),
-            readiness.part("certificate"),
-            metrics.clone(),
-        )
-        .await?;
         let webhook = bind(settings.listen, "--listen").await?;
         let admin = bind(settings.admin_listen, "--admin-listen").await?;
-        Ok(Self { settings: settings.clone(), limits, readiness, metrics, certificate, webhook, admin })
+        let identity = Identity::new(webhook.1, readiness.part("certificate"), metrics.clone());
+        let files = match &settings.tls_directory {
+            Some(folder) => {
+                let load = CertificateStore::load(
+                    folder.clone(),
+                    tls::provider(),
+                    identity.clone(),
+                    metrics.clone(),
+                );
+                Some(load.await?)
+            }
+            None => None,
+        };
+        Ok(Self { settings: settings.clone(), limits, readiness, metrics, identity, files, webhook, admin })
+    }
+
+    /// The handle by which the certificate is brought.
+    pub fn identity(&self) -> Identity {
+        self.identity.clone()
     }
 
     /// Where reviews are taken; the port is the real one if any was asked for.
@@ -106,7 +123,7 @@ impl Server {
 
     /// Serves until told to stop, then pauses, drains and returns. Dropping the future ends everything at once.
     pub async fn run(self, webhook: Router, admin: Router, shutdown: Shutdown) -> Result<Ended, ServeError> {
-        let Self { settings, limits, readiness, metrics, certificate, .. } = self;
+        let Self { settings, limits, readiness, metrics, identity, files, .. } = self;
         let (webhook_address, admin_address) = (self.webhook.1, self.admin.1);
         let parts = Parts { limits, metrics };
         let abort = CancellationToken::new();
@@ -114,13 +131,19 @@ impl Server {
         let (stop_accepting, ending, tasks) = (abort.child_token(), Ending::default(), TaskTracker::new());
 
         let handshakes = Handshakes::new(parts.limits.handshake, parts.metrics.clone());
-        let tls = Transport::Tls(certificate.served(), Arc::new(handshakes));
+        let tls = Transport::Tls(identity.served(), Arc::new(handshakes));
         let webhooks = parts.acceptor(tls, webhook, &ending, &tasks, &abort);
         // Probes and scrapes are answered until the very end, so they are not part of the draining.
         let admins = parts.acceptor(Transport::Plain, admin, &Ending::default(), &TaskTracker::new(), &abort);
         let mut webhooks = tokio::spawn(webhooks.run(self.webhook.0, stop_accepting.clone()));
         let mut admins = tokio::spawn(admins.run(self.admin.0, abort.clone()));
-        let mut reload = tokio::spawn(certificate.follow(settings.tls_poll_interval, abort.clone()));
+        let (stop_following, poll) = (abort.clone(), settings.tls_poll_interval);
+        let mut reload = tokio::spawn(async move {
+            match files {
+                Some(files) => files.follow(poll, stop_following).await,
+                None => stop_following.cancelled().await,
+            }
+        });
         tracing::info!(%webhook_address, %admin_address, "serving");
 
         tokio::select! {

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
 use notify::{RecursiveMode, Watcher};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::certificate::{Certificate, CertificateError, PairFiles, timestamp, unix_seconds};
-use super::readiness::Part;
-use super::tls::{ServedConfig, server_config};
+use super::certificate::{Certificate, CertificateError, PairFiles};
+use super::identity::Identity;
+use super::tls::server_config;
 use crate::telemetry::metrics::ServerMetrics;
 
 /// A change is several directory events, and two files written in place are never written at once.
@@ -24,12 +23,10 @@ const SETTLE: Duration = Duration::from_millis(200);
 pub(super) struct CertificateStore {
     directory: PathBuf,
     provider: Arc<CryptoProvider>,
-    served: ServedConfig,
-    not_after: SystemTime,
+    identity: Identity,
     fingerprint: u64,
     /// The failure already told, so that a bad pair is not told again on every poll.
     told: Option<String>,
-    ready: Part,
     metrics: ServerMetrics,
 }
 
@@ -38,31 +35,15 @@ impl CertificateStore {
     pub(super) async fn load(
         directory: PathBuf,
         provider: Arc<CryptoProvider>,
-        ready: Part,
+        identity: Identity,
         metrics: ServerMetrics,
     ) -> Result<Self, CertificateError> {
         let loaded = load(directory.clone(), Arc::clone(&provider), None).await?;
         let Some(Loaded { config, certificate, fingerprint }) = loaded else {
             return Err(CertificateError::Unusable { directory, reason: "nothing was read".to_owned() });
         };
-        let store = Self {
-            directory,
-            provider,
-            served: Arc::new(ArcSwap::from_pointee(config)),
-            not_after: certificate.not_after,
-            fingerprint,
-            told: None,
-            ready,
-            metrics,
-        };
-        store.announce(&certificate.names);
-        store.judge_expiry();
-        Ok(store)
-    }
-
-    /// The configuration for new connections; it changes as the files do.
-    pub(super) fn served(&self) -> ServedConfig {
-        Arc::clone(&self.served)
+        identity.replace(Arc::new(config), certificate.not_after, &certificate.names);
+        Ok(Self { directory, provider, identity, fingerprint, told: None, metrics })
     }
 
     /// Follows the files until told to stop.
@@ -108,12 +89,10 @@ impl CertificateStore {
         match load(self.directory.clone(), Arc::clone(&self.provider), Some(self.fingerprint)).await {
             Ok(None) => self.told = None,
             Ok(Some(Loaded { config, certificate, fingerprint })) => {
-                self.served.store(Arc::new(config));
-                self.not_after = certificate.not_after;
+                self.identity.replace(Arc::new(config), certificate.not_after, &certificate.names);
                 self.fingerprint = fingerprint;
                 self.told = None;
                 self.metrics.certificate_reloaded(true);
-                self.announce(&certificate.names);
             }
             Err(error) => {
                 let reason = error.to_string();
@@ -124,18 +103,7 @@ impl CertificateStore {
                 }
             }
         }
-        self.judge_expiry();
-    }
-
-    /// By the wall clock at every poll: a timer set to the expiry would not notice a suspended machine.
-    fn judge_expiry(&self) {
-        self.ready.set(SystemTime::now() < self.not_after);
-    }
-
-    fn announce(&self, names: &[String]) {
-        self.metrics.certificate_not_after.set(unix_seconds(self.not_after));
-        self.metrics.certificate_loaded.set(unix_seconds(SystemTime::now()));
-        tracing::info!(names = names.join(" "), not_after = timestamp(self.not_after), "certificate loaded");
+        self.identity.judge_expiry();
     }
 }
 

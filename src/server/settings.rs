@@ -15,9 +15,9 @@ pub struct Settings {
     #[arg(long, env = "REGCRED_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin_listen: SocketAddr,
 
-    /// Directory with the certificate and its key, as the files tls.crt and tls.key
-    #[arg(long, env = "REGCRED_TLS_DIRECTORY", value_name = "DIRECTORY", default_value = "/etc/regcred/tls")]
-    pub tls_directory: PathBuf,
+    /// Directory with the certificate and its key, as the files tls.crt and tls.key; without it regcred makes its own
+    #[arg(long, env = "REGCRED_TLS_DIRECTORY", value_name = "DIRECTORY")]
+    pub tls_directory: Option<PathBuf>,
 
     /// How often the certificate's files are read even if nothing announced a change
     // Directory events can be lost (a full inotify queue, a file system without events); half a minute

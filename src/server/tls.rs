@@ -1,19 +1,55 @@
 //! The TLS configuration served: what is offered, and the certificate in it, replaced as a whole.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 
-/// The configuration that new connections take. Connections that are open keep theirs.
-pub(super) type ServedConfig = Arc<ArcSwap<ServerConfig>>;
+/// The configuration that new connections take, once there is one. Connections that are open keep theirs.
+#[derive(Default)]
+pub(super) struct Served {
+    current: ArcSwapOption<ServerConfig>,
+    trial: ArcSwapOption<Trial>,
+}
+
+/// A configuration that is tried before it is served, by a connection of our own to our own listener.
+struct Trial {
+    config: Arc<ServerConfig>,
+    client: SocketAddr,
+}
+
+impl Served {
+    /// From now on this one.
+    pub(super) fn replace(&self, config: Arc<ServerConfig>) {
+        self.current.store(Some(config));
+    }
+
+    /// Whom this client is to meet: the one on trial, if it comes from there.
+    pub(super) fn for_client(&self, client: SocketAddr) -> Option<Arc<ServerConfig>> {
+        let trial = self.trial.load();
+        match trial.as_deref() {
+            Some(trial) if trial.client == client => Some(Arc::clone(&trial.config)),
+            _ => self.current.load_full(),
+        }
+    }
+
+    /// Until told otherwise the connection from this address meets that one.
+    pub(super) fn begin_trial(&self, config: Arc<ServerConfig>, client: SocketAddr) {
+        self.trial.store(Some(Arc::new(Trial { config, client })));
+    }
+
+    pub(super) fn end_trial(&self) {
+        self.trial.store(None);
+    }
+}
 
 /// The one protocol offered. The API server calls Service webhooks with HTTP/1.1 only, so HTTP/2 would be
 /// code that nobody needs and anybody could attack. A client that offers only others is refused.
-const PROTOCOL: &[u8] = b"http/1.1";
+pub(super) const PROTOCOL: &[u8] = b"http/1.1";
 
 /// The cryptography, named instead of taken from the process, so that no second one can get in its way.
 pub(super) fn provider() -> Arc<CryptoProvider> {

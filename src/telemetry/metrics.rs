@@ -2,6 +2,8 @@
 //!
 //! No label takes a value from outside: paths are the configured ones or `other`, reasons are ours.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
@@ -113,6 +115,12 @@ impl ServerMetrics {
     pub(crate) fn certificate_reloaded(&self, success: bool) {
         self.certificate_reloads.with_label_values(&[if success { "success" } else { "failure" }]).inc();
     }
+}
+
+/// A time, as metrics tell it.
+pub(crate) fn unix_seconds(time: SystemTime) -> i64 {
+    let seconds = time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default();
+    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 struct Maker<'a>(&'a Registry);

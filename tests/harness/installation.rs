@@ -1,4 +1,5 @@
-//! regcred, installed into a control plane as a user installs it: `manifests/` with a certificate.
+//! regcred, installed into a control plane as a user installs it: `kubectl apply -k manifests/`, and nothing else.
+//! Or with a certificate of files, by an overlay of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
@@ -37,8 +39,10 @@ pub struct Installation {
     replicas: Mutex<Vec<Arc<Replica>>>,
     started: AtomicUsize,
     service: Arc<Service>,
-    authority: Authority,
-    leaf: Leaf,
+    /// What the API server trusts (PEM), as it was when it was last read.
+    trusted: Mutex<String>,
+    /// Where the certificate is that of files.
+    files: Option<(Authority, Leaf)>,
     deployment: Value,
     more: Vec<String>,
     control_plane: ControlPlane,
@@ -58,35 +62,65 @@ impl Installation {
         started.as_ref().unwrap_or_else(|problem| panic!("{problem}"))
     }
 
+    /// The one of this test binary whose certificates are files.
+    pub async fn shared_with_files() -> &'static Self {
+        static SHARED: OnceCell<Result<Installation, String>> = OnceCell::const_new();
+        let started = SHARED
+            .get_or_init(|| async {
+                let started = background::spawn(async { Self::start_with_files(&[]).await }).await;
+                started.map_err(|error| format!("the shared installation with files did not start: {error}"))
+            })
+            .await;
+        started.as_ref().unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
     /// A new one, whose servers get these arguments after the Deployment's own.
     pub async fn start(more: &[&str]) -> Self {
+        let installation = Self::install(more).await;
+        installation.add_replicas().await;
+        installation.registered().await;
+        installation.look_at_trust().await;
+        installation
+    }
+
+    /// The same without a server yet, also not behind the Service.
+    pub async fn install(more: &[&str]) -> Self {
         let control_plane = ControlPlane::start(Options::default()).await;
-        let service = control_plane.network().service(NAMESPACE, NAME, 443);
+        let manifests = manifests();
+        control_plane.kubectl(&["apply", "-k", manifests.to_str().expect("UTF-8")]).await.succeeded();
+        Self::of(control_plane, None, more).await
+    }
+
+    /// A new one that is given its certificate as files, by an overlay.
+    pub async fn start_with_files(more: &[&str]) -> Self {
+        let control_plane = ControlPlane::start(Options::default()).await;
         let authority = Authority::new("regcred bench");
         let leaf = authority.leaf(&TLS_NAMES);
         let overlay = write_overlay(&control_plane, &authority, &leaf).await;
         control_plane.kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")]).await.succeeded();
+        let installation = Self::of(control_plane, Some((authority, leaf)), more).await;
+        installation.add_replicas().await;
+        installation.registered().await;
+        installation.look_at_trust().await;
+        installation
+    }
+
+    async fn of(control_plane: ControlPlane, files: Option<(Authority, Leaf)>, more: &[&str]) -> Self {
         let wait =
             ["wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev", "--timeout=60s"];
         control_plane.kubectl(&wait).await.succeeded();
         let get = ["get", "deployment", NAME, "--namespace", NAMESPACE, "-o", "json"];
         let deployment = control_plane.kubectl(&get).await.json();
-        let count = deployment["spec"]["replicas"].as_u64().expect("the Deployment says how many");
-        let installation = Self {
+        Self {
             replicas: Mutex::default(),
             started: AtomicUsize::new(0),
-            service,
-            authority,
-            leaf,
+            service: control_plane.network().service(NAMESPACE, NAME, 443),
+            trusted: Mutex::default(),
+            files,
             deployment,
             more: more.iter().map(|argument| (*argument).to_owned()).collect(),
             control_plane,
-        };
-        for _ in 0..count {
-            installation.add_replica().await;
         }
-        installation.registered().await;
-        installation
     }
 
     /// The control plane it is installed in.
@@ -104,26 +138,50 @@ impl Installation {
         self.replicas.lock().expect("no holder panics").clone()
     }
 
-    /// A certificate that the API server accepts as the one there is.
+    /// A certificate that the API server accepts as the one there is; for an installation with files.
     pub fn new_leaf(&self) -> Leaf {
-        self.authority.leaf(&TLS_NAMES)
+        self.files.as_ref().expect("an installation with files").0.leaf(&TLS_NAMES)
     }
 
-    /// The certificate that the API server trusts, for a client that calls a server as it does (PEM).
+    /// What the API server trusts, for a client that calls a server as it does (PEM); as it was at the start, or when
+    /// it was last looked at.
     pub fn authority(&self) -> String {
-        self.authority.pem()
+        self.trusted.lock().expect("no holder panics").clone()
+    }
+
+    /// Reads what the API server trusts: the `caBundle` of the first webhook.
+    pub async fn look_at_trust(&self) -> String {
+        let path = "{.webhooks[0].clientConfig.caBundle}";
+        let get = ["get", "mutatingwebhookconfiguration", NAME, "-o", &format!("jsonpath={path}")];
+        let encoded = self.control_plane.kubectl(&get).await.succeeded();
+        let bundle = BASE64_STANDARD.decode(encoded.trim()).expect("base64");
+        let bundle = String::from_utf8(bundle).expect("PEM");
+        self.trusted.lock().expect("no holder panics").clone_from(&bundle);
+        bundle
+    }
+
+    /// Starts as many servers as the Deployment asks for, all at once, and puts them behind the Service when they are
+    /// ready.
+    pub async fn add_replicas(&self) {
+        let count = self.deployment["spec"]["replicas"].as_u64().expect("the Deployment says how many");
+        join_all((0..count).map(|_| self.add_replica())).await;
     }
 
     /// Starts one more server and puts it behind the Service when it is ready.
     pub async fn add_replica(&self) -> Arc<Replica> {
-        let name = format!("{NAME}-{}", self.started.fetch_add(1, Ordering::Relaxed));
-        let more: Vec<&str> = self.more.iter().map(String::as_str).collect();
-        let replica = Replica::start(&self.control_plane, &name, &self.deployment, &self.leaf, &more).await;
+        let replica = self.launch().await;
         replica.ready().await;
-        let replica = Arc::new(replica);
         self.replicas.lock().expect("no holder panics").push(Arc::clone(&replica));
         self.publish();
         replica
+    }
+
+    /// Starts one more server, which need not become ready.
+    pub async fn launch(&self) -> Arc<Replica> {
+        let name = format!("{NAME}-{}", self.started.fetch_add(1, Ordering::Relaxed));
+        let more: Vec<&str> = self.more.iter().map(String::as_str).collect();
+        let leaf = self.files.as_ref().map(|(_, leaf)| leaf);
+        Arc::new(Replica::start(&self.control_plane, &name, &self.deployment, leaf, &more).await)
     }
 
     /// Ends one server as a cluster does: it is told to, and goes on getting new connections for a moment.
@@ -177,9 +235,13 @@ impl Installation {
     }
 }
 
+fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
+}
+
 /// An overlay of `manifests/` with the certificate's Secret and the `caBundle` of each webhook.
 async fn write_overlay(control_plane: &ControlPlane, authority: &Authority, leaf: &Leaf) -> PathBuf {
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+    let base = manifests();
     let overlay = control_plane.folder().join("overlay");
     std::fs::create_dir(&overlay).expect("a folder");
     let encode = |pem: &str| BASE64_STANDARD.encode(pem);
@@ -200,6 +262,7 @@ async fn write_overlay(control_plane: &ControlPlane, authority: &Authority, leaf
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [relative(&overlay, &base), "tls.yaml"],
+        "components": [relative(&overlay, &base.join("../certs/files"))],
         "patches": patches,
     });
     std::fs::write(overlay.join("kustomization.yaml"), kustomization.to_string()).expect("a file");

@@ -29,6 +29,7 @@ pub mod relay;
 pub mod replica;
 pub mod reviews;
 pub mod stage;
+pub mod trust;
 pub mod users;
 pub mod watchdog;
 

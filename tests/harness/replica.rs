@@ -39,7 +39,8 @@ pub struct Replica {
     admin: SocketAddr,
     backend: Arc<Backend>,
     proxy: Proxy,
-    tls: ProjectedSecret,
+    /// Where the Deployment mounts one.
+    tls: Option<ProjectedSecret>,
 }
 
 impl Replica {
@@ -49,7 +50,7 @@ impl Replica {
         control_plane: &ControlPlane,
         name: &str,
         deployment: &Value,
-        leaf: &Leaf,
+        leaf: Option<&Leaf>,
         more: &[&str],
     ) -> Self {
         let request = ["create", "token", SERVICE_ACCOUNT, "--namespace", NAMESPACE];
@@ -57,16 +58,18 @@ impl Replica {
         let credential = credential_of(token.trim());
         let proxy = Proxy::start(control_plane.access()).await;
         let folder = control_plane.folder().join(name);
-        let tls = ProjectedSecret::mount(folder.join("tls"), leaf);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let tls = leaf.map(|leaf| ProjectedSecret::mount(folder.join("tls"), leaf));
+        let mounted = tls.as_ref().map(ProjectedSecret::folder);
         let kubeconfig = folder.join("kubeconfig");
         std::fs::write(&kubeconfig, proxy.kubeconfig(token.trim()).to_string()).expect("a kubeconfig");
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         for _ in 0..ATTEMPTS {
             let (webhook, admin) = (ports::free(), ports::free());
             let mut command = Command::new(server_binary());
-            command.args(arguments(container, webhook, admin, tls.folder())).args(more);
+            command.args(arguments(container, webhook, admin)).args(more);
             // Like a container's: only what the Deployment sets, and the kubelet. KUBECONFIG stands for the mounted token.
-            command.env_clear().envs(variables(container, name)).env("HOSTNAME", name);
+            command.env_clear().envs(variables(container, name, mounted)).env("HOSTNAME", name);
             command.env("KUBECONFIG", &kubeconfig);
             let mut process = Process::start(control_plane.watchdog(), name, &mut command);
             if Self::listens(&mut process, admin).await {
@@ -149,9 +152,9 @@ impl Replica {
         &self.proxy
     }
 
-    /// Its mounted certificate.
+    /// Its mounted certificate, in an installation with files.
     pub fn tls(&self) -> &ProjectedSecret {
-        &self.tls
+        self.tls.as_ref().expect("an installation with files")
     }
 
     /// A path of its admin port; nothing when it does not answer.
@@ -226,15 +229,14 @@ fn beside_own_folder() -> PathBuf {
     own.ancestors().nth(2).expect("an example is in a folder of its own").join("regcred")
 }
 
-/// The Deployment's own, with only listen addresses and file paths replaced.
-fn arguments(container: &Value, webhook: SocketAddr, admin: SocketAddr, tls: &Path) -> Vec<String> {
+/// The Deployment's own, with only listen addresses replaced.
+fn arguments(container: &Value, webhook: SocketAddr, admin: SocketAddr) -> Vec<String> {
     let given = container["args"].as_array().expect("the Deployment has args");
     let replaced = |argument: &Value| {
         let argument = argument.as_str().expect("an argument is a text");
         match argument.split_once('=') {
             Some(("--listen", _)) => format!("--listen={webhook}"),
             Some(("--admin-listen", _)) => format!("--admin-listen={admin}"),
-            Some((flag, path)) if path == MOUNTED_TLS => format!("{flag}={}", tls.display()),
             Some((flag, value)) if value.starts_with('/') => {
                 panic!("the bench mounts nothing at {value} ({flag})")
             }
@@ -244,8 +246,8 @@ fn arguments(container: &Value, webhook: SocketAddr, admin: SocketAddr, tls: &Pa
     given.iter().map(replaced).collect()
 }
 
-/// The variables that the Deployment sets.
-fn variables(container: &Value, name: &str) -> Vec<(String, String)> {
+/// The variables that the Deployment sets, with only file paths replaced.
+fn variables(container: &Value, name: &str, tls: Option<&Path>) -> Vec<(String, String)> {
     let given = container["env"].as_array().map(Vec::as_slice).unwrap_or_default();
     let variable = |variable: &Value| {
         let text = |pointer: &str| variable.pointer(pointer).and_then(Value::as_str);
@@ -254,6 +256,11 @@ fn variables(container: &Value, name: &str) -> Vec<(String, String)> {
             Some("metadata.name") => name,
             Some(other) => panic!("the bench has no value for the field {other}"),
             None => text("/value").unwrap_or_default(),
+        };
+        let value = match (value, tls) {
+            (MOUNTED_TLS, Some(tls)) => tls.to_str().expect("UTF-8"),
+            (value, _) if value.starts_with('/') => panic!("the bench mounts nothing at {value}"),
+            (value, _) => value,
         };
         (text("/name").expect("a variable has a name").to_owned(), value.to_owned())
     };

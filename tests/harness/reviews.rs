@@ -46,7 +46,7 @@ fn client(
     installation: &Installation,
     address: Box<dyn Fn() -> std::net::SocketAddr + Send + Sync>,
 ) -> Arc<Client> {
-    let tls = Arc::new(trusting(installation));
+    let tls = Arc::new(trusting(&installation.authority()));
     Client::new(Target {
         address,
         server_name: server_name(),
@@ -60,11 +60,12 @@ fn server_name() -> ServerName<'static> {
     ServerName::try_from(SERVER_NAME).expect("a name")
 }
 
-/// Trusts the `caBundle` and offers what the API server offers.
-fn trusting(installation: &Installation) -> ClientConfig {
+/// Trusts a `caBundle` and offers what the API server offers.
+fn trusting(bundle: &str) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_slice(installation.authority().as_bytes()).expect("PEM");
-    roots.add(authority).expect("a certificate authority");
+    for authority in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+        roots.add(authority.expect("PEM")).expect("a certificate authority");
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let mut config = versions.expect("TLS 1.3").with_root_certificates(roots).with_no_client_auth();
@@ -75,9 +76,15 @@ fn trusting(installation: &Installation) -> ClientConfig {
 /// The certificate that a server shows to a new connection (DER).
 pub async fn served_certificate(installation: &Installation, replica: &Replica) -> Vec<u8> {
     let stream = TcpStream::connect(replica.webhook_address()).await.expect("a connection");
-    let connector = TlsConnector::from(Arc::new(trusting(installation)));
+    let connector = TlsConnector::from(Arc::new(trusting(&installation.authority())));
     let stream = connector.connect(server_name(), stream).await.expect("TLS");
     stream.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec()
+}
+
+/// Whether a client that trusts just this (PEM) accepts what a server shows to a new connection.
+pub async fn is_trusted(bundle: &str, replica: &Replica) -> bool {
+    let stream = TcpStream::connect(replica.webhook_address()).await.expect("a connection");
+    TlsConnector::from(Arc::new(trusting(bundle))).connect(server_name(), stream).await.is_ok()
 }
 
 /// A uid that no other review has.

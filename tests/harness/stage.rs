@@ -35,7 +35,13 @@ impl Stage {
     /// Waits for its turn; offers a credential of this name to all namespaces that carry its label, and waits until
     /// every server knows.
     pub async fn set(name: &'static str) -> Self {
-        let stage = Self::enter(name).await;
+        Self::set_on(name, Installation::shared().await).await
+    }
+
+    /// The same on another installation than that of the test binary.
+    pub async fn set_on(name: &'static str, installation: &'static Installation) -> Self {
+        let turn = TURN.lock().await;
+        let stage = Self::enter(name, turn, installation).await;
         stage.bring_source().await;
         stage.offer().await;
         stage
@@ -43,14 +49,17 @@ impl Stage {
 
     /// The same with a credential whose source is not there yet.
     pub async fn set_without_source(name: &'static str) -> Self {
-        let stage = Self::enter(name).await;
+        let turn = TURN.lock().await;
+        let stage = Self::enter(name, turn, Installation::shared().await).await;
         stage.offer().await;
         stage
     }
 
-    async fn enter(name: &'static str) -> Self {
-        let turn = TURN.lock().await;
-        let installation = Installation::shared().await;
+    async fn enter(
+        name: &'static str,
+        turn: MutexGuard<'static, ()>,
+        installation: &'static Installation,
+    ) -> Self {
         // Everybody is asked again: connections that are left of the test before lead where they did then.
         installation.publish();
         installation.replicas().iter().for_each(|replica| replica.backend().cut());

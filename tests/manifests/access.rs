@@ -13,8 +13,25 @@ fn the_namespace_enforces_the_restricted_pod_security_level() {
     }
 }
 
+/// Rules that change what is there, each with the one thing that it may change.
+fn changes(rule: &Value, verb: &str) -> bool {
+    let certificates = match verb {
+        "update" => {
+            rule["resources"] == json!(["secrets"]) && rule["resourceNames"] == json!(["regcred-authority"])
+        }
+        "patch" => {
+            rule["apiGroups"] == json!(["admissionregistration.k8s.io"])
+                && rule["resourceNames"] == json!(["regcred"])
+        }
+        _ => false,
+    };
+    // No update: copies are changed only by patches that test the version.
+    let copies = ["create", "patch", "delete"].contains(&verb) && rule["resources"] == json!(["secrets"]);
+    certificates || copies
+}
+
 #[test]
-fn the_roles_hold_no_wildcard_change_nothing_and_are_aggregated_nowhere() {
+fn the_roles_hold_no_wildcard_change_nothing_but_our_own_and_are_aggregated_nowhere() {
     for role in of_kind("ClusterRole").into_iter().chain(of_kind("Role")) {
         let labels = role["metadata"]["labels"].to_string();
         assert!(!labels.contains("aggregate-to"), "{labels}");
@@ -23,14 +40,23 @@ fn the_roles_hold_no_wildcard_change_nothing_and_are_aggregated_nowhere() {
             assert!(!rule.to_string().contains('*'), "{rule}");
             for verb in rule["verbs"].as_array().unwrap() {
                 let verb = verb.as_str().unwrap();
-                let adds = verb == "create" && rule["resources"] == json!(["secrets"]);
                 let elects = role["kind"] == "Role" && rule["resources"] == json!(["leases"]);
                 let tells = rule["resources"] == json!(["events"]) && ["create", "patch"].contains(&verb);
                 assert!(
-                    adds || elects || tells || ["get", "list", "watch"].contains(&verb),
+                    changes(rule, verb) || elects || tells || ["get", "list", "watch"].contains(&verb),
                     "{verb} in {rule}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn of_the_webhook_configurations_only_our_own_can_be_seen_and_none_made() {
+    for rule in only("ClusterRole")["rules"].as_array().unwrap() {
+        if rule["apiGroups"] == json!(["admissionregistration.k8s.io"]) {
+            assert_eq!(rule["resourceNames"], json!(["regcred"]));
+            assert_eq!(rule["verbs"], json!(["get", "list", "watch", "patch"]));
         }
     }
 }
@@ -75,7 +101,9 @@ fn who_writes_a_credential_must_be_able_to_read_its_secret() {
         assert_eq!(specification["matchConstraints"][way_around], Value::Null);
     }
     assert_eq!(specification["validations"][0]["reason"], "Forbidden");
-    assert_eq!(specification["validations"].as_array().unwrap().len(), 1);
+    assert!(specification["validations"].to_string().contains("check('update')"));
+    assert_eq!(specification["validations"][1]["reason"], "Forbidden");
+    assert_eq!(specification["validations"].as_array().unwrap().len(), 2);
     let binding = only("ValidatingAdmissionPolicyBinding");
     assert_eq!(binding["spec"]["policyName"], policy["metadata"]["name"]);
     assert_eq!(binding["spec"]["validationActions"], json!(["Deny"]));

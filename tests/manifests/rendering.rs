@@ -77,7 +77,7 @@ fn kustomize_renders_the_base_and_a_certificate_overlay_over_it() {
         // Without kubectl the other tests have still read every file.
         return;
     };
-    assert!(!base.contains("caBundle"), "the base trusts no authority yet");
+    assert!(!base.contains("caBundle"), "regcred itself publishes its authority");
 
     let temporary = tempfile::tempdir().unwrap();
     let arguments = regcred::certificates::overlay::Arguments {
@@ -93,9 +93,24 @@ fn kustomize_renders_the_base_and_a_certificate_overlay_over_it() {
     let overlay = rendered(&arguments.output).unwrap();
     assert_eq!(overlay.matches("caBundle: ").count(), 2);
     assert_eq!(overlay.matches("image: localhost:5000/regcred:test\n").count(), 1);
+    // The Secret itself, and the volume that is of it.
     assert_eq!(overlay.matches("name: regcred-tls\n").count(), 1);
+    assert_eq!(overlay.matches("secretName: regcred-tls\n").count(), 1);
+    assert_eq!(overlay.matches("value: /etc/regcred/tls\n").count(), 1);
     // The patch adds to the entries, it does not add entries.
     for text in ["failurePolicy: Ignore", "path: /mutate/pods", "path: /validate/ephemeral-containers"] {
         assert_eq!(overlay.matches(text).count(), base.matches(text).count(), "{text}");
     }
+}
+
+#[test]
+fn kustomize_renders_an_overlay_that_brings_its_own_secret_by_the_component() {
+    let temporary = tempfile::tempdir_in(folder().join("..")).unwrap();
+    let kustomization = "resources: [../manifests]\ncomponents: [../certs/files]\n";
+    fs::write(temporary.path().join("kustomization.yaml"), kustomization).unwrap();
+    let Some(overlay) = rendered(temporary.path()) else {
+        return;
+    };
+    assert_eq!(overlay.matches("secretName: regcred-tls\n").count(), 1);
+    assert_eq!(overlay.matches("name: REGCRED_NAMESPACE\n").count(), 1, "the other variables stay");
 }

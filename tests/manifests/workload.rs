@@ -6,7 +6,7 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use regcred::server::Settings;
 use serde_json::{Value, json};
 
-use crate::base::{argument, container, container_port, only, pod, webhooks};
+use crate::base::{argument, container, container_port, documents, only, pod, webhooks};
 
 #[test]
 fn the_pod_keeps_the_restricted_level_and_cannot_write_its_root() {
@@ -97,19 +97,36 @@ fn memory_is_limited_and_cpu_is_not() {
 }
 
 #[test]
-fn the_certificate_is_mounted_as_a_whole_folder_where_the_server_looks() {
-    let container = container();
-    let mounts = container["volumeMounts"].as_array().unwrap();
-    assert_eq!(mounts.len(), 1);
-    assert_eq!(mounts[0]["mountPath"].as_str().unwrap(), argument("--tls-directory").unwrap());
+fn the_base_needs_no_secret_that_somebody_else_brings() {
+    assert_eq!(argument("--tls-directory"), None);
+    assert_eq!(pod()["volumes"], Value::Null);
+    assert_eq!(container()["volumeMounts"], Value::Null);
+}
+
+#[test]
+fn a_certificate_of_files_is_mounted_as_a_whole_folder_where_the_server_looks() {
+    let patch = &documents("../certs/files/deployment.yaml")[0];
+    let deployment = only("Deployment");
+    assert_eq!(patch["metadata"]["name"], deployment["metadata"]["name"]);
+    assert_eq!(patch["metadata"]["namespace"], deployment["metadata"]["namespace"]);
+    let pod = &patch["spec"]["template"]["spec"];
+    let patched = &pod["containers"][0];
+    assert_eq!(patched["name"], container()["name"]);
+    let mount = &patched["volumeMounts"][0];
+    let variable = json!({"name": "REGCRED_TLS_DIRECTORY", "value": mount["mountPath"]});
+    assert_eq!(patched["env"], json!([variable]));
     for field in ["subPath", "subPathExpr"] {
-        assert_eq!(mounts[0][field], Value::Null, "{field} would keep a renewed certificate out");
+        assert_eq!(mount[field], Value::Null, "{field} would keep a renewed certificate out");
     }
-    let pod = pod();
     let volume = &pod["volumes"][0];
-    assert_eq!(volume["name"], mounts[0]["name"]);
+    assert_eq!(volume["name"], mount["name"]);
     assert_eq!(volume["secret"]["secretName"], "regcred-tls");
     assert_ne!(volume["secret"]["optional"], true);
+    // Without this group the server could not read what is readable for the group alone.
+    assert_eq!(
+        pod["securityContext"]["fsGroup"],
+        deployment["spec"]["template"]["spec"]["securityContext"]["runAsGroup"]
+    );
 }
 
 /// The server's settings as the Deployment's arguments make them; what they leave out has the server's defaults.

@@ -8,3 +8,4 @@ mod harness;
 mod killed;
 mod load;
 mod restart;
+mod rotation;

@@ -1,7 +1,7 @@
 //! What the tests share: certificates, a mounted Secret, a running server, and a client that writes what it likes.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use prometheus::{Registry, TextEncoder};
 use regcred::server::{
-    Deadline, Ended, Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError,
-    admin,
+    Deadline, Ended, Identity, Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown,
+    StartError, admin,
 };
 use regcred::telemetry::metrics::ServerMetrics;
 use rustls::pki_types::pem::PemObject;
@@ -46,8 +46,13 @@ pub(crate) fn issue_for(authority: &Authority, time: Duration) -> Leaf {
 
 /// A client that trusts this authority and offers these protocols.
 pub(crate) fn trusting(authority: &Authority, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+    trusting_pem(&authority.pem(), protocols)
+}
+
+/// The same of an authority's certificate.
+pub(crate) fn trusting_pem(authority: &str, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    roots.add(der(&authority.pem())).unwrap();
+    roots.add(der(authority)).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -109,6 +114,7 @@ pub(crate) struct TestServer {
     pub(crate) admin: SocketAddr,
     pub(crate) readiness: Readiness,
     pub(crate) shutdown: Shutdown,
+    pub(crate) identity: Identity,
     registry: Registry,
     running: JoinHandle<Result<Ended, ServeError>>,
 }
@@ -120,13 +126,22 @@ impl TestServer {
     }
 
     pub(crate) async fn try_start(directory: &Path, options: Options) -> Result<Self, StartError> {
+        Self::begin(Some(directory.to_owned()), options).await
+    }
+
+    /// One to which the test brings the certificate.
+    pub(crate) async fn start_without_files() -> Self {
+        Self::begin(None, Options::default()).await.unwrap()
+    }
+
+    async fn begin(tls_directory: Option<PathBuf>, options: Options) -> Result<Self, StartError> {
         let registry = Registry::new();
         let metrics = ServerMetrics::register(&registry).unwrap();
         let readiness = Readiness::new();
         let settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
-            tls_directory: directory.to_owned(),
+            tls_directory,
             tls_poll_interval: options.poll,
             drain_pause: options.drain_pause,
             drain_timeout: options.drain_timeout,
@@ -135,9 +150,10 @@ impl TestServer {
         let routes = (options.more_routes)(routes, &readiness).into_router();
         let server = Server::bind(&settings, options.limits, readiness.clone(), metrics).await?;
         let (webhook, admin, shutdown) = (server.webhook_address(), server.admin_address(), Shutdown::new());
+        let identity = server.identity();
         let admin_routes = admin::router(readiness.clone(), registry.clone());
         let running = tokio::spawn(server.run(routes, admin_routes, shutdown.clone()));
-        Ok(Self { webhook, admin, readiness, shutdown, registry, running })
+        Ok(Self { webhook, admin, readiness, shutdown, identity, registry, running })
     }
 
     pub(crate) async fn ended(self) -> Ended {

@@ -6,6 +6,7 @@ mod certificates;
 mod drain;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod identity;
 mod kit;
 mod limits;
 mod requests;

@@ -42,6 +42,16 @@ impl Index {
         self.put_copy(secret, |_| false);
     }
 
+    /// Those that pods rely on. Asked only after it has been published that they are gone: a request first notes its
+    /// reliance and then looks whether the copy is still there, so that one of both sides sees the other.
+    pub(super) fn relied_on(&self, gone: impl IntoIterator<Item = Gone>) -> Vec<Wanted> {
+        let now = Instant::now();
+        gone.into_iter()
+            .filter(|(_, reliance)| reliance.is_recent(now, self.relied_for))
+            .map(|(wanted, _)| wanted)
+            .collect()
+    }
+
     fn put_copy(&self, secret: &Secret, is_outdated: impl FnOnce(u64) -> bool) {
         let Some(place) = key_of(&secret.metadata) else {
             return;
@@ -69,7 +79,7 @@ impl Index {
         let Some(key) = key_of(metadata) else {
             return Vec::new();
         };
-        relied_on(self.change(|snapshot| {
+        self.relied_on(self.change(|snapshot| {
             end_setbacks_at(snapshot, &key);
             let known = snapshot.copies.get(&key);
             let is_known = known.is_some_and(|known| Some(&*known.uid) == metadata.uid.as_deref());
@@ -77,9 +87,18 @@ impl Index {
         }))
     }
 
+    /// A call of ours has deleted a copy. What has come to its place since stays.
+    pub fn forget_copy(&self, place: &ObjectKey, uid: &str) {
+        self.change(|snapshot| {
+            if snapshot.copies.get(place).is_some_and(|known| *known.uid == *uid) {
+                snapshot.remove_copy(place);
+            }
+        });
+    }
+
     /// Copies that were not in a complete list are gone. Returns those that pods rely on.
     pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
-        relied_on(self.change(|snapshot| {
+        self.relied_on(self.change(|snapshot| {
             let keys = snapshot.copies.keys().filter(|key| !listed.contains(key));
             let gone: Vec<ObjectKey> = keys.cloned().collect();
             for key in &gone {
@@ -92,13 +111,6 @@ impl Index {
 
 /// A copy that has gone, and whether pods rely on it.
 pub(super) type Gone = (Wanted, Reliance);
-
-/// Those that pods rely on. Asked only after it has been published that they are gone: a request first notes its
-/// reliance and then looks whether the copy is still there, so that one of both sides sees the other.
-pub(super) fn relied_on(gone: impl IntoIterator<Item = Gone>) -> Vec<Wanted> {
-    let now = Instant::now();
-    gone.into_iter().filter(|(_, reliance)| reliance.is_recent(now)).map(|(wanted, _)| wanted).collect()
-}
 
 /// Forgets a copy; returns it if its credential is still there.
 pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<Gone> {

@@ -9,6 +9,7 @@ use kube::core::ObjectMeta;
 use super::{Index, key_of};
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
+use crate::knowledge::snapshot::Unusable;
 use crate::model::ObjectKey;
 use crate::model::credential::{Credential, CredentialError};
 use crate::model::source::Source;
@@ -24,14 +25,24 @@ impl Index {
         };
         match Credential::parse(object) {
             Ok(credential) => {
+                let generation = credential.generation;
                 self.change(|snapshot| {
+                    snapshot.unusable.remove(name);
                     let former = snapshot.credentials.insert(name.into(), Arc::new(credential));
                     forget_source_unless_used(snapshot, former.as_deref());
+                    // What stood in the way of what was written before need not stand in the way of this.
+                    if let Some(former) = former.filter(|former| former.generation != generation) {
+                        snapshot.setbacks.retain(|key, _| key.credential_uid != former.uid);
+                    }
                 });
                 Ok(())
             }
             Err(error) => {
                 self.delete_credential(name);
+                let uid = object.metadata.uid.as_deref().unwrap_or_default().into();
+                let generation = object.metadata.generation.unwrap_or_default();
+                let unusable = Unusable { uid, generation, error: error.clone() };
+                self.change(|snapshot| snapshot.unusable.insert(name.into(), unusable));
                 Err(error)
             }
         }
@@ -40,6 +51,7 @@ impl Index {
     /// A credential is gone. What was known of its source goes unless another credential refers to it.
     pub fn delete_credential(&self, name: &str) {
         self.change(|snapshot| {
+            snapshot.unusable.remove(name);
             let gone = snapshot.credentials.remove(name);
             forget_source_unless_used(snapshot, gone.as_deref());
         });
@@ -48,7 +60,8 @@ impl Index {
     /// Credentials that were not in a complete list are gone.
     pub fn retain_credentials(&self, listed: &HashSet<String>) {
         let snapshot = self.snapshot();
-        for name in snapshot.credentials.keys().filter(|name| !listed.contains(&***name)) {
+        let names = snapshot.credentials.keys().chain(snapshot.unusable.keys());
+        for name in names.filter(|name| !listed.contains(&***name)) {
             self.delete_credential(name);
         }
     }

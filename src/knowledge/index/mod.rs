@@ -10,6 +10,7 @@ mod tests;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kube::core::ObjectMeta;
@@ -27,7 +28,13 @@ pub struct Index {
     /// The highest resource version that the watch on copies has shown; those of one kind of object are ordered.
     copies_seen_to: AtomicU64,
     digest_key: DigestKey,
+    /// For how long a copy counts as relied on after a pod was told that it is there.
+    relied_for: Duration,
 }
+
+/// For how long a copy counts as relied on unless the settle time says otherwise. A watch whose connection has died is found
+/// out after about a minute, so what a pod is told may be that old; twice that leaves room for a busy API server.
+const RELIED_FOR: Duration = Duration::from_mins(2);
 
 impl Index {
     /// An index that knows nothing yet.
@@ -38,7 +45,15 @@ impl Index {
             writing: Mutex::new(()),
             copies_seen_to: AtomicU64::new(0),
             digest_key: DigestKey::default(),
+            relied_for: RELIED_FOR,
         }
+    }
+
+    /// The same, with copies counting as relied on for as long as a pod may take to be stored. So nobody misses a copy that
+    /// is deleted because no pod needs it: that is not done before this time is over.
+    #[must_use]
+    pub fn with_reliance_for(self, settle: Duration) -> Self {
+        Self { relied_for: settle, ..self }
     }
 
     /// The same, with namespaces being asked for their consent.

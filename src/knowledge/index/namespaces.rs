@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kube::core::ObjectMeta;
 
-use super::copies::{Gone, relied_on, remove_copy};
+use super::copies::{Gone, remove_copy};
 use super::{Index, key_of};
 use crate::knowledge::Snapshot;
 use crate::model::ObjectKey;
@@ -30,12 +30,12 @@ impl Index {
     /// A namespace is gone, and everything in it. Returns the copies that pods rely on: another namespace may be
     /// there under its name.
     pub fn delete_namespace(&self, name: &str) -> Vec<Wanted> {
-        relied_on(self.change(|snapshot| remove_namespace(snapshot, name)))
+        self.relied_on(self.change(|snapshot| remove_namespace(snapshot, name)))
     }
 
     /// Namespaces that were not in a complete list are gone. Returns the copies that pods rely on.
     pub fn retain_namespaces(&self, listed: &HashSet<String>) -> Vec<Wanted> {
-        relied_on(self.change(|snapshot| {
+        self.relied_on(self.change(|snapshot| {
             let names = snapshot.namespaces.keys().filter(|name| !listed.contains(&***name));
             let gone: Vec<Arc<str>> = names.cloned().collect();
             gone.iter().flat_map(|name| remove_namespace(snapshot, name)).collect::<Vec<_>>()

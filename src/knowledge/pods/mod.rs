@@ -27,7 +27,7 @@ use shape::Shapes;
 
 use super::Snapshot;
 use crate::model::credential::Credential;
-use crate::model::pod::{ObservedPod, Uid};
+use crate::model::pod::{ObservedPod, PodState, Uid};
 
 pub use namespace::KnownPod;
 pub use shape::{Image, Shape};
@@ -43,6 +43,8 @@ struct State {
     is_complete: bool,
     namespaces: HashMap<Arc<str>, NamespacePods>,
     shapes: Shapes,
+    /// Namespaces in which a pod has come, gone or changed since they were last taken.
+    touched: HashSet<Arc<str>>,
 }
 
 impl Pods {
@@ -80,18 +82,23 @@ impl Pods {
         let Some((namespace, name)) = place_of(pod) else {
             return false;
         };
-        let uid = uid_of(pod);
         let mut state = self.state();
-        let State { namespaces, shapes, .. } = &mut *state;
+        let State { namespaces, shapes, touched, .. } = &mut *state;
         let shape = shapes.of(pod);
-        if !namespaces.contains_key(namespace) {
-            namespaces.insert(namespace.into(), NamespacePods::default());
-        }
-        let Some(here) = namespaces.get_mut(namespace) else {
-            return false;
+        let namespace =
+            namespaces.get_key_value(namespace).map_or_else(|| namespace.into(), |(key, _)| Arc::clone(key));
+        let here = namespaces.entry(Arc::clone(&namespace)).or_default();
+        let known = KnownPod {
+            uid: uid_of(pod),
+            resource_version: resource_version(pod),
+            state: pod.state(),
+            shape: Arc::clone(&shape),
         };
-        let known = KnownPod { uid, state: pod.state(), shape: Arc::clone(&shape) };
-        match here.pods.get_mut(name) {
+        let former = here.pods.get_mut(name);
+        if former.as_ref().is_none_or(|former| is_news(former, &known)) {
+            touched.insert(namespace);
+        }
+        match former {
             Some(former) if Arc::ptr_eq(&former.shape, &shape) => {
                 *former = known;
                 false
@@ -137,6 +144,33 @@ impl Pods {
         state.is_complete = true;
     }
 
+    /// How many pods there are.
+    pub fn len(&self) -> usize {
+        self.state().namespaces.values().map(|here| here.pods.len()).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.state().namespaces.is_empty()
+    }
+
+    /// The namespaces that have pods.
+    pub fn namespaces(&self) -> Vec<Arc<str>> {
+        self.state().namespaces.keys().cloned().collect()
+    }
+
+    /// Takes the namespaces in which a pod has come, gone, or changed in something that is kept.
+    pub fn take_touched(&self) -> HashSet<Arc<str>> {
+        std::mem::take(&mut self.state().touched)
+    }
+
+    /// Shows each pod of a namespace. The watch waits meanwhile.
+    pub fn visit(&self, namespace: &str, mut visitor: impl FnMut(&str, &KnownPod)) {
+        if let Some(here) = self.state().namespaces.get(namespace) {
+            here.pods.iter().for_each(|(name, known)| visitor(name, known));
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,6 +184,7 @@ impl State {
         let Some(gone) = here.pods.remove(name) else {
             return false;
         };
+        self.touched.insert(namespace.into());
         let was_last = here.discount(&gone.shape);
         self.shapes.release(gone.shape);
         if here.pods.is_empty() {
@@ -157,6 +192,18 @@ impl State {
         }
         was_last
     }
+}
+
+/// Of one that fails also its resource version counts, for it may have to be evicted as it is now.
+fn is_news(former: &KnownPod, now: &KnownPod) -> bool {
+    former.uid != now.uid
+        || former.state != now.state
+        || !Arc::ptr_eq(&former.shape, &now.shape)
+        || (now.state == PodState::Failing && former.resource_version != now.resource_version)
+}
+
+fn resource_version(pod: &ObservedPod) -> u64 {
+    pod.meta().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 /// Namespace and name.

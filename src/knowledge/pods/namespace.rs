@@ -12,6 +12,8 @@ use crate::model::pod::{PodState, Uid};
 pub struct KnownPod {
     /// Its uid.
     pub uid: Uid,
+    /// Its resource version, by which a pod that has changed since is left alone; 0 for one that is no number.
+    pub resource_version: u64,
     /// How it fares.
     pub state: PodState,
     /// What it has in common with others.

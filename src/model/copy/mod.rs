@@ -6,11 +6,11 @@
 
 mod answer;
 mod origin;
+mod patch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
@@ -22,6 +22,7 @@ use crate::api::RegistryCredential;
 
 pub use answer::{CopyAnswer, Obstacle};
 pub use origin::Origin;
+pub use patch::{CopyPatch, Guard};
 
 /// The label that every copy carries, by which copies are watched.
 pub const COPY_LABEL: &str = "regcred.dev/copy";
@@ -80,9 +81,14 @@ pub fn copy_of(source: &SourceSecret, credential: &Credential, place: &ObjectKey
             ..ObjectMeta::default()
         },
         type_: Some(source.secret_type.to_string()),
-        data: Some(BTreeMap::from([(source.data_key.to_owned(), ByteString(source.document.to_vec()))])),
+        data: Some(source.data()),
         ..Secret::default()
     }
+}
+
+/// Whether a Secret is marked as no longer needed.
+pub fn is_marked(metadata: &ObjectMeta) -> bool {
+    metadata.annotations.as_ref().is_some_and(|all| all.contains_key(UNNEEDED_ANNOTATION))
 }
 
 /// The reference by which a credential owns a copy that was created for it.

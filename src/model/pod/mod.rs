@@ -140,6 +140,34 @@ impl<T: Deref<Target = str>> PodOf<T> {
 }
 
 impl<'a> Pod<'a> {
+    /// A pod that is alike in what decides.
+    pub fn alike(
+        images: impl IntoIterator<Item = &'a str>,
+        pull_secrets: impl IntoIterator<Item = &'a str>,
+        service_account: &'a str,
+        opts_out: bool,
+        is_mirror: bool,
+    ) -> Self {
+        let containers = images.into_iter().map(|image| Container { image: Some(image.into()) });
+        let references =
+            pull_secrets.into_iter().map(|name| LocalObjectReference { name: Some(name.into()) });
+        Self {
+            metadata: Some(Metadata {
+                labels: opts_out.then(|| Labels { inject: Some(OPT_OUT_VALUE.into()) }),
+                annotations: is_mirror.then(|| Annotations { mirror: Some("".into()) }),
+            }),
+            spec: Some(PodSpec {
+                service_account_name: Some(service_account.into()),
+                service_account: None,
+                image_pull_secrets: Some(references.collect()),
+                containers: Some(containers.collect()),
+                init_containers: None,
+                ephemeral_containers: None,
+                volumes: None,
+            }),
+        }
+    }
+
     /// Reads a pod.
     ///
     /// # Errors

@@ -1,0 +1,228 @@
+//! The `caBundle` of our own webhook entries: which entries are ours, what they trust, and the patch that changes it.
+//!
+//! Ours is an entry of the two configurations that carry our name, if its own name is in our domain and it calls our
+//! Service. Whatever else somebody has put there, also into the same configuration, is not looked at.
+
+use json_patch::jsonptr::{PointerBuf, Token};
+use json_patch::{AddOperation, Patch, PatchOperation, TestOperation};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use kube::api::ObjectMeta;
+
+use crate::certificates::TrustAnchor;
+
+/// The name of both configurations.
+pub(super) const CONFIGURATION: &str = "regcred";
+/// The Service that our entries call.
+pub(super) const SERVICE: &str = "regcred";
+/// What the names of our entries end with.
+const DOMAIN: &str = ".regcred.dev";
+
+/// Which of the two configurations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Mutating,
+    Validating,
+}
+
+/// One of the two configurations, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Configuration {
+    pub(super) kind: Kind,
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    /// Those entries of it that are ours.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// A webhook entry of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its place in the configuration.
+    pub(super) place: usize,
+    pub(super) name: String,
+    /// What it trusts.
+    pub(super) anchors: Vec<TrustAnchor>,
+}
+
+impl Entry {
+    pub(super) fn trusts(&self, anchor: &TrustAnchor) -> bool {
+        self.anchors.contains(anchor)
+    }
+}
+
+/// Reads the mutating one.
+pub(super) fn of_mutating(read: &MutatingWebhookConfiguration, namespace: &str) -> Configuration {
+    let webhooks = read.webhooks.iter().flatten();
+    let entries = webhooks.map(|webhook| (webhook.name.as_str(), &webhook.client_config));
+    configuration(Kind::Mutating, &read.metadata, entries, namespace)
+}
+
+/// Reads the validating one.
+pub(super) fn of_validating(read: &ValidatingWebhookConfiguration, namespace: &str) -> Configuration {
+    let webhooks = read.webhooks.iter().flatten();
+    let entries = webhooks.map(|webhook| (webhook.name.as_str(), &webhook.client_config));
+    configuration(Kind::Validating, &read.metadata, entries, namespace)
+}
+
+fn configuration<'a>(
+    kind: Kind,
+    metadata: &ObjectMeta,
+    entries: impl Iterator<Item = (&'a str, &'a WebhookClientConfig)>,
+    namespace: &str,
+) -> Configuration {
+    let ours = |(place, (name, client)): (usize, (&str, &WebhookClientConfig))| {
+        let service = client.service.as_ref()?;
+        let is_ours = name.ends_with(DOMAIN) && service.name == SERVICE && service.namespace == namespace;
+        let bundle = client.ca_bundle.as_ref().map_or(&[][..], |bundle| &bundle.0);
+        is_ours.then(|| Entry { place, name: name.to_owned(), anchors: TrustAnchor::in_bundle(bundle) })
+    };
+    Configuration {
+        kind,
+        uid: metadata.uid.clone().unwrap_or_default(),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        entries: entries.enumerate().filter_map(ours).collect(),
+    }
+}
+
+/// What one entry is to trust from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) place: usize,
+    pub(super) name: String,
+    pub(super) anchors: Vec<TrustAnchor>,
+}
+
+/// The patch that makes these changes to exactly the configuration that was read. It does not apply to another of the
+/// same name, nor if anything in this one has changed since, nor (should a place have another meaning after all) to
+/// another entry.
+pub(super) fn patch(configuration: &Configuration, changes: &[Change]) -> Patch {
+    let metadata = |field: &str| pointer(&["metadata".into(), field.into()]);
+    let mut operations = vec![
+        test(metadata("uid"), &configuration.uid),
+        test(metadata("resourceVersion"), &configuration.resource_version),
+    ];
+    for change in changes {
+        let field = |fields: &[&str]| {
+            let path = ["webhooks".into(), change.place.into()];
+            let fields = fields.iter().map(|field| Token::from(*field));
+            pointer(&path.into_iter().chain(fields).collect::<Vec<_>>())
+        };
+        operations.push(test(field(&["name"]), &change.name));
+        // `add` also replaces what is there.
+        operations.push(PatchOperation::Add(AddOperation {
+            path: field(&["clientConfig", "caBundle"]),
+            value: serde_json::json!(bundle(&change.anchors)),
+        }));
+    }
+    Patch(operations)
+}
+
+/// As the API server stores it: PEM blocks, one after the other.
+fn bundle(anchors: &[TrustAnchor]) -> ByteString {
+    ByteString(anchors.iter().map(TrustAnchor::to_pem).collect::<String>().into_bytes())
+}
+
+fn pointer(tokens: &[Token<'_>]) -> PointerBuf {
+    PointerBuf::from_tokens(tokens)
+}
+
+fn test(path: PointerBuf, value: &str) -> PatchOperation {
+    PatchOperation::Test(TestOperation { path, value: value.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::certificates::Authority;
+
+    fn anchor() -> TrustAnchor {
+        let now = UNIX_EPOCH + Duration::from_hours(490_896);
+        Authority::new("test", Duration::from_hours(1), now).unwrap().certificate().clone()
+    }
+
+    fn webhook(name: &str, service: &str, namespace: &str) -> Value {
+        json!({
+            "name": name,
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "clientConfig": {"service": {"name": service, "namespace": namespace, "path": "/mutate/pods"}},
+        })
+    }
+
+    fn stored(webhooks: &Value) -> Value {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "regcred", "uid": "the-uid", "resourceVersion": "7"},
+            "webhooks": webhooks,
+        })
+    }
+
+    fn read(stored: &Value) -> Configuration {
+        of_mutating(&serde_json::from_value(stored.clone()).unwrap(), "regcred-system")
+    }
+
+    #[test]
+    fn only_entries_of_our_domain_that_call_our_service_are_ours() {
+        let mut by_url = webhook("url.regcred.dev", "regcred", "regcred-system");
+        by_url["clientConfig"] = json!({"url": "https://elsewhere.example"});
+        let read = read(&stored(&json!([
+            webhook("foreign.example.com", "regcred", "regcred-system"),
+            webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system"),
+            webhook("other-service.regcred.dev", "other", "regcred-system"),
+            webhook("other-namespace.regcred.dev", "regcred", "other"),
+            by_url,
+            webhook("another.regcred.dev", "regcred", "regcred-system"),
+        ])));
+        let found: Vec<_> = read.entries.iter().map(|entry| (entry.place, entry.name.as_str())).collect();
+        assert_eq!(found, [(1, "inject-pull-secrets.regcred.dev"), (5, "another.regcred.dev")]);
+        assert_eq!((read.uid.as_str(), read.resource_version.as_str()), ("the-uid", "7"));
+    }
+
+    #[test]
+    fn a_patch_changes_the_bundle_of_its_entries_and_nothing_else() {
+        let (old, new) = (anchor(), anchor());
+        let mut object = stored(&json!([
+            webhook("foreign.example.com", "foreign", "foreign"),
+            webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system"),
+        ]));
+        let before = object.clone();
+        for anchors in [vec![old.clone()], vec![new, old]] {
+            let change = Change { place: 1, name: "inject-pull-secrets.regcred.dev".to_owned(), anchors };
+            let patch = patch(&read(&object), std::slice::from_ref(&change));
+            json_patch::patch(&mut object, &patch).unwrap();
+            assert_eq!(read(&object).entries[0].anchors, change.anchors);
+        }
+        object["webhooks"][1]["clientConfig"].as_object_mut().unwrap().remove("caBundle");
+        assert_eq!(object, before);
+    }
+
+    #[test]
+    fn a_patch_does_not_apply_to_anything_but_what_was_read() {
+        let object =
+            stored(&json!([webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system")]));
+        let change =
+            Change { place: 0, name: "inject-pull-secrets.regcred.dev".to_owned(), anchors: vec![anchor()] };
+        let patch = patch(&read(&object), &[change]);
+        for (path, value) in [
+            ("/metadata/uid", json!("that-of-a-successor")),
+            ("/metadata/resourceVersion", json!("8")),
+            ("/webhooks/0/name", json!("another.regcred.dev")),
+            ("/webhooks", json!([])),
+        ] {
+            let mut other = object.clone();
+            *other.pointer_mut(path).unwrap() = value;
+            let unchanged = other.clone();
+            assert!(json_patch::patch(&mut other, &patch).is_err(), "{path}");
+            assert_eq!(other, unchanged);
+        }
+        json_patch::patch(&mut object.clone(), &patch).unwrap();
+    }
+}

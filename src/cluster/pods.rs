@@ -1,0 +1,75 @@
+//! The watch on pods, which the leader alone has: serving replicas would pay for what they never ask.
+
+use std::collections::HashSet;
+
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource};
+
+use super::changes::{Change, Changes};
+use super::watch::{Sink, follow};
+use crate::knowledge::Pods;
+use crate::knowledge::pods::uid_of;
+use crate::leadership::Leadership;
+use crate::model::pod::{ObservedPod, Uid};
+
+/// Pods that have finished pull nothing any more, and many of them stay for long.
+const NOT_FINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// How many pods come in one page of a list. A page is held as text while it is decoded: 2 MB of usual pods (7 KB each),
+/// and 25 MB if all are as large as pods get in practice (100 KB).
+const PODS_PER_PAGE: u32 = 250;
+
+/// Watches while this replica leads, and forgets what it saw when it no longer does. Ends only by a defect.
+pub async fn run(client: Client, pods: Pods, changes: Changes, leadership: Leadership) {
+    let config = watcher::Config::default().fields(NOT_FINISHED).page_size(PODS_PER_PAGE);
+    loop {
+        let term = leadership.acquired().await;
+        let sink = Unfinished { pods: pods.clone(), changes: changes.clone() };
+        let api: Api<ObservedPod> = Api::all(client.clone());
+        let is_over = tokio::select! {
+            () = follow("pods", api, config.clone(), sink, || {}) => false,
+            () = leadership.lost(term) => true,
+        };
+        pods.forget();
+        if !is_over {
+            return;
+        }
+    }
+}
+
+struct Unfinished {
+    pods: Pods,
+    changes: Changes,
+}
+
+impl Sink<ObservedPod> for Unfinished {
+    type Key = Uid;
+
+    fn key(&self, object: &ObservedPod) -> Option<Uid> {
+        Some(uid_of(object))
+    }
+
+    fn apply(&mut self, object: &ObservedPod) {
+        if self.pods.apply(object) {
+            self.tell(object);
+        }
+    }
+
+    fn delete(&mut self, object: &ObservedPod) {
+        if self.pods.delete(object) {
+            self.tell(object);
+        }
+    }
+
+    fn retain(&mut self, listed: &HashSet<Uid>) {
+        self.pods.retain(listed);
+        self.changes.add(&Change::Everything);
+    }
+}
+
+impl Unfinished {
+    fn tell(&self, object: &ObservedPod) {
+        if let Some(namespace) = object.meta().namespace.as_deref() {
+            self.changes.add(&Change::Pods(namespace.into()));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What is to be done at a place, which is the namespace and name of a Secret. A pure function of what is known, asked
+//! again whenever something has changed there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::record::{Graces, Record, since};
+use crate::api::{Distribution, Mode};
+use crate::knowledge::copy::Copy;
+use crate::knowledge::{Pods, Snapshot};
+use crate::model::ObjectKey;
+use crate::model::copy::{CopyKey, Guard, Obstacle, Wanted};
+use crate::model::credential::Credential;
+use crate::model::source::{SourceSecret, SourceState};
+
+/// For how long a view that is older than what a copy was written from is not acted on. A watch whose connection has died is
+/// found out after about a minute, so a view that is still older after twice that is no late one: the cluster was restored
+/// from a backup.
+const OUTDATED_FOR: Duration = Duration::from_mins(2);
+
+/// What is known of pods.
+pub(super) trait Needs {
+    /// Whether a pod of the namespace needs the credential; `None` when pods are not known.
+    fn needs(&self, known: &Snapshot, namespace: &str, credential: &Credential) -> Option<bool>;
+    /// Whether a pod of the namespace names this Secret; `None` when pods are not known.
+    fn names(&self, place: &ObjectKey) -> Option<bool>;
+}
+
+impl Needs for Pods {
+    fn needs(&self, known: &Snapshot, namespace: &str, credential: &Credential) -> Option<bool> {
+        self.is_complete().then(|| Pods::needs(self, known, namespace, credential))
+    }
+
+    fn names(&self, place: &ObjectKey) -> Option<bool> {
+        self.is_complete().then(|| Pods::names(self, &place.namespace, &place.name))
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub(super) enum Plan {
+    /// Nothing, until something changes.
+    Nothing,
+    /// Look again at this moment.
+    Later(Instant),
+    /// Create the copy.
+    Create(Wanted),
+    /// Bring the copy to what its source holds now.
+    Update { wanted: Wanted, guard: Guard, source: Arc<SourceSecret>, is_adopted: bool },
+    /// Delete the copy and create it anew: the type of a Secret cannot be changed.
+    Recreate(Wanted, Guard),
+    /// Mark the copy as no longer needed.
+    Mark(Wanted, Guard),
+    /// Take the mark off.
+    Unmark(Wanted, Guard),
+    /// Delete the copy, which nobody may have any more.
+    Delete(CopyKey, Guard),
+    /// Delete the marked copy if a look at the pods that there are now confirms that none needs it.
+    DeleteUnneeded(Wanted, Guard),
+    /// Take our marks off a Secret that was another's before.
+    Release(CopyKey, Guard),
+}
+
+/// Decides about a place; `record` is what was remembered of it, and is brought up to date.
+pub(super) struct Planner<'a, N> {
+    pub(super) known: &'a Snapshot,
+    pub(super) pods: &'a N,
+    pub(super) graces: Graces,
+    pub(super) now: Instant,
+}
+
+impl<N: Needs> Planner<'_, N> {
+    pub(super) fn plan(&self, place: &ObjectKey, record: &mut Record) -> Plan {
+        let Some(copy) = self.known.copies.get(place) else {
+            *record = Record::default();
+            return self.missing(place);
+        };
+        if record.marked.as_ref().is_some_and(|(uid, _)| *uid != copy.uid) || !copy.is_marked {
+            record.marked = None;
+        }
+        let key = CopyKey { place: place.clone(), credential_uid: copy.credential_uid.clone() };
+        match self.known.setback(&key, self.now) {
+            Some(setback) => Plan::Later(setback.retry_at),
+            None => self.there(key, copy, record),
+        }
+    }
+
+    /// The first credential by name that is to have a copy here gets it; which one is the same for every leader.
+    fn missing(&self, place: &ObjectKey) -> Plan {
+        let rivals = self.known.credentials.values().filter(|one| one.copy_name == place.name);
+        let mut plan = Plan::Nothing;
+        for credential in rivals.filter(|one| self.is_to_be_created(one, place)) {
+            let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
+            match self.known.setback(&wanted.key(), self.now) {
+                None => return Plan::Create(wanted),
+                // Until its source or its namespace changes there is nothing to try.
+                Some(setback) if matches!(setback.obstacle, Obstacle::NamespaceGone) => {}
+                Some(setback) => plan = Plan::Later(setback.retry_at),
+            }
+        }
+        plan
+    }
+
+    fn is_to_be_created(&self, credential: &Credential, place: &ObjectKey) -> bool {
+        let is_wanted = || match credential.distribution {
+            Distribution::Eager => true,
+            Distribution::OnDemand => {
+                self.pods.needs(self.known, &place.namespace, credential).unwrap_or(false)
+            }
+        };
+        credential.mode == Mode::Enforce
+            && self.known.is_offered(credential, &place.namespace)
+            && *place != credential.source
+            && self.source(credential).is_some()
+            && is_wanted()
+    }
+
+    fn source(&self, credential: &Credential) -> Option<&Arc<SourceSecret>> {
+        match &self.known.sources.get(&credential.source)?.state {
+            SourceState::Good(source) => Some(source),
+            SourceState::Missing | SourceState::Undecodable { .. } => None,
+        }
+    }
+
+    fn there(&self, key: CopyKey, copy: &Copy, record: &mut Record) -> Plan {
+        let place = &key.place;
+        let guard = copy.guard();
+        let mut credentials = self.known.credentials.values();
+        let Some(credential) = credentials.find(|credential| credential.uid == copy.credential_uid) else {
+            return self.orphan(key, copy, guard);
+        };
+        // What is ending ends by itself, and what the watch does not show yet is looked at when it does.
+        if self.known.namespaces.get(&place.namespace).is_none_or(|namespace| namespace.terminating) {
+            return Plan::Nothing;
+        }
+        let end = |key, guard| {
+            if copy.is_adopted { Plan::Release(key, guard) } else { Plan::Delete(key, guard) }
+        };
+        if !self.known.is_offered(credential, &place.namespace) || *place == credential.source {
+            return end(key, guard);
+        }
+        if credential.copy_name != place.name {
+            // Pods that name it by its former name go on pulling with it.
+            let is_named = self.pods.names(place).unwrap_or(true);
+            return if is_named { Plan::Nothing } else { end(key, guard) };
+        }
+        let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
+        let source_ends = if let Some(source) = self.source(credential) {
+            record.source_missing = None;
+            if let Some(plan) = self.follow(&wanted, copy, source, &guard, record) {
+                return plan;
+            }
+            None
+        } else if self.is_source_broken(credential) {
+            record.source_missing = None;
+            None
+        } else {
+            let ends = since(&mut record.source_missing, self.now) + self.graces.source_missing;
+            if self.now >= ends {
+                return end(key, guard);
+            }
+            Some(ends)
+        };
+        match self.by_need(wanted, copy, guard, record) {
+            Plan::Nothing => source_ends.map_or(Plan::Nothing, Plan::Later),
+            Plan::Later(moment) => Plan::Later(source_ends.map_or(moment, |ends| ends.min(moment))),
+            other => other,
+        }
+    }
+
+    /// The credential is not known, so it has gone, or it is unusable as it is written now.
+    fn orphan(&self, key: CopyKey, copy: &Copy, guard: Guard) -> Plan {
+        if self.known.is_unusable(&key.credential_uid) || copy.is_owned && !copy.is_adopted {
+            // The garbage collector removes what is owned.
+            Plan::Nothing
+        } else if copy.is_adopted {
+            Plan::Release(key, guard)
+        } else {
+            Plan::Delete(key, guard)
+        }
+    }
+
+    /// There, but not to be carried: its keys may be mended any moment, so nothing changes meanwhile.
+    fn is_source_broken(&self, credential: &Credential) -> bool {
+        let source = self.known.sources.get(&credential.source);
+        source.is_some_and(|source| matches!(source.state, SourceState::Undecodable { .. }))
+    }
+
+    /// What brings a copy to its source's content, unless it is there.
+    fn follow(
+        &self,
+        wanted: &Wanted,
+        copy: &Copy,
+        source: &Arc<SourceSecret>,
+        guard: &Guard,
+        record: &mut Record,
+    ) -> Option<Plan> {
+        let lacks_owner = !copy.is_owned && !copy.is_adopted;
+        if copy.digest == source.digest && !lacks_owner {
+            record.outdated = None;
+            return None;
+        }
+        let is_older = is_older(&source.resource_version, &copy.source_resource_version)
+            || wanted.credential.generation < copy.credential_generation;
+        if is_older {
+            let acts = since(&mut record.outdated, self.now) + OUTDATED_FOR;
+            if self.now < acts {
+                return Some(Plan::Later(acts));
+            }
+        }
+        record.outdated = None;
+        let (wanted, guard) = (wanted.clone(), guard.clone());
+        if *copy.secret_type != *source.secret_type {
+            // An adopted one was of the same type once, and has been re-created by somebody else since.
+            return Some(if copy.is_adopted {
+                Plan::Release(wanted.key(), guard)
+            } else {
+                Plan::Recreate(wanted, guard)
+            });
+        }
+        Some(Plan::Update { wanted, guard, source: Arc::clone(source), is_adopted: copy.is_adopted })
+    }
+
+    /// A copy that no pod needs goes in two steps; see [`Plan::Mark`] and [`Plan::DeleteUnneeded`].
+    fn by_need(&self, wanted: Wanted, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
+        let Wanted { credential, place } = &wanted;
+        let is_needed = credential.distribution == Distribution::Eager
+            || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true);
+        if is_needed {
+            record.unneeded = None;
+            return if copy.is_marked { Plan::Unmark(wanted, guard) } else { Plan::Nothing };
+        }
+        if copy.is_marked {
+            let (_, marked) = record.marked.get_or_insert((copy.uid.clone(), self.now));
+            let ends = *marked + self.graces.settle;
+            return if self.now >= ends { Plan::DeleteUnneeded(wanted, guard) } else { Plan::Later(ends) };
+        }
+        let ends = since(&mut record.unneeded, self.now) + self.graces.unneeded;
+        if self.now < ends {
+            Plan::Later(ends)
+        } else if copy.is_adopted {
+            Plan::Release(wanted.key(), guard)
+        } else {
+            Plan::Mark(wanted, guard)
+        }
+    }
+}
+
+/// Whether a resource version is older than another; those of one kind of object are ordered. One that is no number says
+/// nothing.
+fn is_older(version: &str, than: &str) -> bool {
+    matches!((version.parse::<u64>(), than.parse::<u64>()), (Ok(version), Ok(than)) if version < than)
+}
+
+#[cfg(test)]
+mod tests;

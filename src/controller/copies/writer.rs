@@ -1,0 +1,248 @@
+//! Carries out plans. Only a replica that leads has one.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{DeleteParams, PatchParams, Preconditions};
+use kube::{Api, Client};
+
+use super::confirm::PodsNow;
+use super::plan::Plan;
+use crate::api::Conflict;
+use crate::cluster::brief;
+use crate::cluster::carrier::{Carrier, FIELD_MANAGER, WRITE_TIMEOUT};
+use crate::knowledge::Index;
+use crate::knowledge::copy::Copy;
+use crate::leadership::Leadership;
+use crate::model::ObjectKey;
+use crate::model::copy::{CopyAnswer, CopyKey, CopyPatch, Guard, Obstacle, Origin, Wanted};
+use crate::model::source::{SourceSecret, SourceState};
+
+/// Writes copies.
+pub(super) struct Writer {
+    pub(super) client: Client,
+    pub(super) index: Arc<Index>,
+    pub(super) carrier: Carrier,
+    pub(super) leadership: Leadership,
+}
+
+/// What carrying out a plan has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Created,
+    Updated,
+    TakenOver,
+    Marked,
+    Unmarked,
+    Deleted,
+    Released,
+    /// The object is another by now, or pods need it after all: it is looked at anew when the watch tells.
+    Overtaken,
+    Failed,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Created,
+        Self::Updated,
+        Self::TakenOver,
+        Self::Marked,
+        Self::Unmarked,
+        Self::Deleted,
+        Self::Released,
+        Self::Overtaken,
+        Self::Failed,
+    ];
+
+    /// The word in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::TakenOver => "taken_over",
+            Self::Marked => "marked",
+            Self::Unmarked => "unmarked",
+            Self::Deleted => "deleted",
+            Self::Released => "released",
+            Self::Overtaken => "overtaken",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Writer {
+    /// Carries out a plan; what stands in the way is remembered with a growing pause.
+    pub(super) async fn carry_out(&self, plan: Plan) -> Outcome {
+        // Right before the write: none starts when another may lead.
+        if !self.leadership.may_write() {
+            return Outcome::Overtaken;
+        }
+        let work = async {
+            match plan {
+                Plan::Nothing | Plan::Later(_) => Outcome::Overtaken,
+                Plan::Create(wanted) => self.create(wanted).await,
+                Plan::Update { wanted, guard, source, is_adopted } => {
+                    let update = |patch: CopyPatch| patch.update(&wanted, &source, is_adopted);
+                    self.patch(wanted.key(), guard, update, Outcome::Updated).await
+                }
+                Plan::Recreate(wanted, guard) => match self.delete(wanted.key(), guard).await {
+                    Outcome::Deleted => self.create(wanted).await,
+                    other => other,
+                },
+                Plan::Mark(wanted, guard) => {
+                    let mark = |patch: CopyPatch| patch.mark(Timestamp::now());
+                    self.patch(wanted.key(), guard, mark, Outcome::Marked).await
+                }
+                Plan::Unmark(wanted, guard) => {
+                    self.patch(wanted.key(), guard, CopyPatch::unmark, Outcome::Unmarked).await
+                }
+                Plan::Delete(key, guard) => self.delete(key, guard).await,
+                Plan::DeleteUnneeded(wanted, guard) => self.delete_unneeded(wanted, guard).await,
+                Plan::Release(key, guard) => {
+                    self.patch(key, guard, CopyPatch::release, Outcome::Released).await
+                }
+            }
+        };
+        work.await
+    }
+
+    async fn create(&self, wanted: Wanted) -> Outcome {
+        match self.carrier.create(wanted.clone()).await {
+            CopyAnswer::Created => Outcome::Created,
+            CopyAnswer::Present | CopyAnswer::Absent => Outcome::Overtaken,
+            CopyAnswer::Blocked(Obstacle::Foreign) if wanted.credential.conflict != Conflict::Refuse => {
+                self.take_over(wanted).await
+            }
+            CopyAnswer::Blocked(_) => Outcome::Failed,
+        }
+    }
+
+    /// Makes a foreign Secret a copy if the credential says so and nothing speaks against it.
+    async fn take_over(&self, wanted: Wanted) -> Outcome {
+        let api = self.api(&wanted.place);
+        let Some(source) = self.source(&wanted) else {
+            return Outcome::Overtaken;
+        };
+        let found = match tokio::time::timeout(WRITE_TIMEOUT, api.get_opt(&wanted.place.name)).await {
+            Ok(Ok(Some(found))) => found,
+            Ok(Ok(None)) => return Outcome::Overtaken,
+            Ok(Err(error)) => return self.failed(&wanted.key(), &brief(&error)),
+            Err(_) => return self.failed(&wanted.key(), OUT_OF_TIME),
+        };
+        if !may_take_over(&found, &source, wanted.credential.conflict) {
+            // The carrier has remembered it as foreign, which it stays.
+            return Outcome::Failed;
+        }
+        let guard = Guard::from(&found.metadata);
+        let take_over = |patch: CopyPatch| patch.take_over(&found, &wanted, &source);
+        self.patch(wanted.key(), guard, take_over, Outcome::TakenOver).await
+    }
+
+    fn source(&self, wanted: &Wanted) -> Option<Arc<SourceSecret>> {
+        match &self.index.snapshot().sources.get(&wanted.credential.source)?.state {
+            SourceState::Good(source) => Some(Arc::clone(source)),
+            SourceState::Missing | SourceState::Undecodable { .. } => None,
+        }
+    }
+
+    async fn patch(
+        &self,
+        key: CopyKey,
+        guard: Guard,
+        change: impl FnOnce(CopyPatch) -> CopyPatch,
+        done: Outcome,
+    ) -> Outcome {
+        let patch = change(CopyPatch::new(&guard)).build();
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let before = self.index.copies_seen_to();
+        let api = self.api(&key.place);
+        let patch = kube::api::Patch::Json::<()>(patch);
+        let patched = api.patch(&key.place.name, &parameters, &patch);
+        match tokio::time::timeout(WRITE_TIMEOUT, patched).await {
+            Ok(Ok(secret)) => {
+                self.index.learn_copy(&secret, before);
+                tracing::info!(copy = %key.place, outcome = ?done, "changed a copy");
+                done
+            }
+            Ok(Err(error)) => self.refused(&key, &guard, &error),
+            Err(_) => self.failed(&key, OUT_OF_TIME),
+        }
+    }
+
+    async fn delete(&self, key: CopyKey, guard: Guard) -> Outcome {
+        let preconditions = Preconditions {
+            uid: Some(guard.uid.to_string()),
+            resource_version: Some(guard.resource_version.to_string()),
+        };
+        let parameters = DeleteParams::default().preconditions(preconditions);
+        let api = self.api(&key.place);
+        match tokio::time::timeout(WRITE_TIMEOUT, api.delete(&key.place.name, &parameters)).await {
+            Ok(Ok(_)) => {
+                self.index.forget_copy(&key.place, &guard.uid);
+                tracing::info!(copy = %key.place, "deleted a copy");
+                Outcome::Deleted
+            }
+            Ok(Err(error)) => self.refused(&key, &guard, &error),
+            Err(_) => self.failed(&key, OUT_OF_TIME),
+        }
+    }
+
+    /// The watch on pods may be late. The API server is asked for the pods that there are now, so that the copy goes only if
+    /// none of them needs it.
+    async fn delete_unneeded(&self, wanted: Wanted, guard: Guard) -> Outcome {
+        let pods = PodsNow::read(&self.client, &wanted.place.namespace);
+        match tokio::time::timeout(WRITE_TIMEOUT, pods).await {
+            Ok(Ok(pods)) if pods.need(&self.index.snapshot(), &wanted) => {
+                self.patch(wanted.key(), guard, CopyPatch::unmark, Outcome::Unmarked).await
+            }
+            // The look has taken its time.
+            Ok(Ok(_)) if !self.leadership.may_write() => Outcome::Overtaken,
+            Ok(Ok(_)) => self.delete(wanted.key(), guard).await,
+            Ok(Err(error)) => self.failed(&wanted.key(), &brief(&error)),
+            Err(_) => self.failed(&wanted.key(), OUT_OF_TIME),
+        }
+    }
+
+    fn api(&self, place: &ObjectKey) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), &place.namespace)
+    }
+
+    /// Where the watch has shown another version meanwhile, that is the reason, and there is nothing to wait for.
+    fn refused(&self, key: &CopyKey, guard: &Guard, error: &kube::Error) -> Outcome {
+        let known = self.index.snapshot();
+        let is_same = |copy: &Copy| copy.guard() == *guard;
+        if !known.copies.get(&key.place).is_some_and(is_same) {
+            return Outcome::Overtaken;
+        }
+        self.failed(key, &brief(error))
+    }
+
+    fn failed(&self, key: &CopyKey, reason: &str) -> Outcome {
+        tracing::warn!(copy = %key.place, reason, "a copy could not be changed");
+        self.index.set_back(key, Obstacle::Passing(reason.into()), Instant::now());
+        Outcome::Failed
+    }
+}
+
+/// What a write is told that was not answered.
+const OUT_OF_TIME: &str = "the API server did not answer in time";
+
+/// Neither way touches a Secret of another type, one that a controller owns, or another credential's copy.
+fn may_take_over(found: &Secret, source: &SourceSecret, conflict: Conflict) -> bool {
+    let metadata = &found.metadata;
+    let has_controller =
+        metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
+    let is_same = || found.data == Some(source.data());
+    metadata.deletion_timestamp.is_none()
+        && Origin::of(metadata).is_none()
+        && !has_controller
+        && found.type_.as_deref() == Some(&*source.secret_type)
+        && match conflict {
+            Conflict::Refuse => false,
+            Conflict::Adopt => is_same(),
+            Conflict::Overwrite => true,
+        }
+}

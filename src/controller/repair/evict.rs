@@ -1,0 +1,60 @@
+//! The eviction of one pod.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::policy::v1::Eviction;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Preconditions, Status};
+use kube::api::PostParams;
+use kube::core::ObjectMeta;
+use kube::{Api, Client};
+
+use super::census::FailingPod;
+use crate::telemetry::api_error::told;
+use crate::telemetry::pod_metrics::Eviction as Outcome;
+
+/// How long an eviction may take: the API server tries for 5 s to agree with the budgets' controller.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How the API server answers when a `PodDisruptionBudget` does not allow it.
+const TOO_MANY_REQUESTS: u16 = 429;
+/// How it answers when the pod has gone, or is not what the preconditions say.
+const OUTDATED: [u16; 2] = [404, 409];
+
+/// Evicts a pod, exactly as it was judged: one that has changed since, and may run by now, is left alone.
+pub(super) async fn evict(client: &Client, pod: &FailingPod) -> Outcome {
+    let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
+    // kube's own call writes the options under a name that the API server does not know, and the preconditions with them.
+    let (request, parameters) = (request(pod), PostParams::default());
+    let call = api.create_subresource::<_, Status>("eviction", &pod.name, &parameters, &request);
+    let (namespace, name) = (&pod.namespace, &pod.name);
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(_)) => Outcome::Done,
+        Ok(Err(kube::Error::Api(status))) if status.code == TOO_MANY_REQUESTS => Outcome::Refused,
+        Ok(Err(kube::Error::Api(status))) if OUTDATED.contains(&status.code) => Outcome::Outdated,
+        Ok(Err(error)) => {
+            tracing::warn!(%namespace, %name, error = told(&error), "a failing pod could not be evicted");
+            Outcome::Failed
+        }
+        Err(_) => {
+            tracing::warn!(%namespace, %name, "the API server did not answer an eviction in time");
+            Outcome::Failed
+        }
+    }
+}
+
+fn request(pod: &FailingPod) -> Eviction {
+    Eviction {
+        metadata: ObjectMeta {
+            name: Some(pod.name.to_string()),
+            namespace: Some(pod.namespace.to_string()),
+            ..ObjectMeta::default()
+        },
+        delete_options: Some(DeleteOptions {
+            preconditions: Some(Preconditions {
+                uid: Some(pod.uid.to_string()),
+                resource_version: Some(pod.resource_version.to_string()),
+            }),
+            ..DeleteOptions::default()
+        }),
+    }
+}

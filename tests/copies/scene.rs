@@ -1,0 +1,154 @@
+//! An installation whose pauses are short, and one credential per test.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::harness::control_plane::unique;
+use crate::harness::credentials::{raw_secret, registry_credential};
+use crate::harness::{ControlPlane, Installation, User, background};
+
+/// How long a copy stays that nobody needs, how long copies outlive their source, and the settle time: short enough to wait
+/// for, and long enough that a busy machine does not take one for the other.
+pub(crate) const PAUSES: [&str; 3] = ["--unneeded-grace=2s", "--source-grace=8s", "--settle-time=4s"];
+/// What takes a moment on an idle machine may take this long on a busy one.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// The pause between two looks.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A credential of a test's own, its source, and namespaces that carry its label.
+pub(crate) struct Scene {
+    pub(crate) installation: &'static Installation,
+    pub(crate) client: Client,
+    /// Name of the credential; also of its source, and of the label of its namespaces.
+    pub(crate) name: String,
+}
+
+impl Scene {
+    /// A source and no credential yet.
+    pub(crate) async fn enter(prefix: &str) -> Self {
+        static SHARED: OnceCell<Result<Installation, String>> = OnceCell::const_new();
+        let started = SHARED
+            .get_or_init(|| async {
+                let started = background::spawn(async { Installation::start(&PAUSES).await }).await;
+                started.map_err(|error| error.to_string())
+            })
+            .await;
+        let installation = started.as_ref().unwrap_or_else(|problem| panic!("no installation: {problem}"));
+        let client = installation.control_plane().client(User::Admin).await;
+        let scene = Self { installation, client, name: unique(prefix) };
+        let sources = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "sources"}});
+        scene.control_plane().apply(&sources.to_string()).await;
+        scene.set_source("first").await;
+        scene
+    }
+
+    pub(crate) fn control_plane(&self) -> &'static ControlPlane {
+        self.installation.control_plane()
+    }
+
+    /// What the source holds when its password is this.
+    pub(crate) fn document(&self, password: &str) -> String {
+        json!({"auths": {format!("{}.example", self.name): {"username": "u", "password": password}}})
+            .to_string()
+    }
+
+    pub(crate) async fn set_source(&self, password: &str) {
+        self.set_raw_source(&self.document(password)).await;
+    }
+
+    pub(crate) async fn set_raw_source(&self, document: &str) {
+        self.control_plane().apply(&raw_secret("sources", &self.name, document).to_string()).await;
+    }
+
+    /// Offers the source to the namespaces of the test, with these members of the spec.
+    pub(crate) async fn offer(&self, spec: Value) {
+        let mut offer = json!({"namespaceSelector": {"matchLabels": {"scene": self.name}}});
+        offer.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        let credential = registry_credential(&self.name, ("sources", &self.name), offer);
+        self.control_plane().apply(&credential.to_string()).await;
+    }
+
+    /// A namespace that is offered the credential.
+    pub(crate) async fn namespace(&self) -> String {
+        let name = unique("team");
+        let object = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"scene": self.name}}});
+        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        name
+    }
+
+    pub(crate) async fn label_namespace(&self, namespace: &str, value: Option<&str>) {
+        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let patch = json!({"metadata": {"labels": {"scene": value}}});
+        api.patch(namespace, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// The name of the copies.
+    pub(crate) fn copy_name(&self) -> String {
+        format!("regcred-{}", self.name)
+    }
+
+    pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// What is there under the copy's name.
+    pub(crate) async fn found(&self, namespace: &str) -> Option<Secret> {
+        self.secrets(namespace).get_opt(&self.copy_name()).await.unwrap()
+    }
+
+    /// Waits until a copy holds what the source holds with this password.
+    pub(crate) async fn copy_holds(&self, namespace: &str, password: &str) -> Secret {
+        let document = self.document(password);
+        self.until(&format!("a copy in {namespace} with the password {password:?}"), async || {
+            let copy = self.found(namespace).await?;
+            (content(&copy) == document).then_some(copy)
+        })
+        .await
+    }
+
+    /// Waits until nothing is there under the copy's name.
+    pub(crate) async fn copy_goes(&self, namespace: &str) {
+        self.until(&format!("no copy in {namespace}"), async || {
+            self.found(namespace).await.is_none().then_some(())
+        })
+        .await;
+    }
+
+    /// Waits for something.
+    pub(crate) async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            assert!(Instant::now() < deadline, "{}: {what} is not seen after {PATIENCE:?}", self.name);
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Looks for a while that something stays as it is.
+    pub(crate) async fn throughout<T: PartialEq + std::fmt::Debug>(
+        &self,
+        time: Duration,
+        mut look: impl AsyncFnMut() -> T,
+    ) {
+        let (first, end) = (look().await, Instant::now() + time);
+        while Instant::now() < end {
+            tokio::time::sleep(POLL).await;
+            assert_eq!(look().await, first);
+        }
+    }
+}
+
+/// The registry configuration in a Secret.
+pub(crate) fn content(secret: &Secret) -> String {
+    let data = secret.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
+    data.map(|bytes| String::from_utf8(bytes.0.clone()).unwrap()).unwrap_or_default()
+}
