@@ -177,7 +177,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let reconciler = Reconciler {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods: Arc::new(pods),
+        pods,
         carrier: carrier.clone(),
         changes,
         leadership: leads,
