@@ -181,7 +181,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let reconciler = Reconciler {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods: Arc::new(pods),
+        pods,
         carrier: carrier.clone(),
         changes,
         leadership: leads,
@@ -201,6 +201,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let mut tasks = Tasks::default();
     tasks.spawn("watches", watches);
     tasks.spawn("retry loop", retries);
+    tasks.spawn("keeping of certificates", certificates);
     tasks.spawn("publisher of Events", publisher.run());
     tasks.spawn("controller of copies", reconciler.run());
     if arguments.pods.watch_pods {
