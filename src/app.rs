@@ -20,8 +20,9 @@ use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::{pods, watch};
 use crate::controller::copies::{self, CopySettings, Reconciler};
-use crate::controller::repair::{PodSettings, Repair};
+use crate::controller::repair::{PodSettings, PodSettingsError, Repair};
 use crate::controller::retry;
+use crate::controller::status::Reporter;
 use crate::events::{self, Recorder};
 use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
@@ -40,6 +41,7 @@ use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
 use crate::telemetry::pod_metrics::PodMetrics;
 use crate::telemetry::reconcile_metrics::ReconcileMetrics;
+use crate::telemetry::status_metrics::StatusMetrics;
 
 mod tasks;
 
@@ -103,6 +105,9 @@ pub enum AppError {
     /// The times of the lease contradict each other.
     #[error(transparent)]
     Leadership(#[from] leadership::SettingsError),
+    /// The settings about pods contradict each other.
+    #[error(transparent)]
+    Pods(#[from] PodSettingsError),
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -162,6 +167,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         leader_metrics,
         recorder.clone(),
     )?;
+    arguments.pods.check()?;
     let pods = Pods::default();
     let pod_watch = pods::run(client.clone(), pods.clone(), changes.clone(), leads.clone());
     let repair = Repair {
@@ -170,14 +176,25 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         pods: pods.clone(),
         changes: changes.clone(),
         leadership: leads.clone(),
-        recorder,
+        recorder: recorder.clone(),
         metrics: PodMetrics::register(&registry)?,
         settings: arguments.pods.clone(),
+    };
+    let reporter = Reporter {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: pods.clone(),
+        watches_pods: arguments.pods.watch_pods,
+        changes: changes.clone(),
+        leadership: leads.clone(),
+        readiness: readiness.clone(),
+        recorder,
+        metrics: StatusMetrics::register(&registry)?,
     };
     let reconciler = Reconciler {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods: Arc::new(pods),
+        pods,
         carrier: carrier.clone(),
         changes,
         leadership: leads,
@@ -197,13 +214,14 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let mut tasks = Tasks::default();
     tasks.spawn("watches", watches);
     tasks.spawn("retry loop", retries);
+    tasks.spawn("keeping of certificates", certificates);
     tasks.spawn("publisher of Events", publisher.run());
     tasks.spawn("controller of copies", reconciler.run());
+    tasks.spawn("reporter of statuses", reporter.run());
     if arguments.pods.watch_pods {
         tasks.spawn("watch on pods", pod_watch);
         tasks.spawn("repair of pods", repair.run());
     }
-    tasks.spawn("keeping of certificates", certificates);
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         name = tasks.ended() => Err(AppError::Ended(name)),

@@ -17,4 +17,5 @@ pub mod model;
 pub mod policy;
 pub mod review;
 pub mod server;
+pub mod status;
 pub mod telemetry;

@@ -25,6 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the admission webhook
+    // Boxed, for it has far more of them than the others.
     Serve(Box<app::Arguments>),
     /// Judge files by the same rules, without a cluster
     Check(check::Arguments),
