@@ -124,7 +124,9 @@ impl World {
         loop {
             match self.secrets(namespace).get_opt(name).await {
                 Ok(found) => return found,
-                Err(kube::Error::Service(_)) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                Err(kube::Error::Service(_)) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await
+                }
                 Err(error) => panic!("{error}"),
             }
         }
