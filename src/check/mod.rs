@@ -176,7 +176,12 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         let judged = object.and_then(|Object { place, content }| {
             let review = match content {
                 Content::Review(review) => Ok(review),
-                Content::Object(object) => requests.review(object),
+                Content::Object(mut object) => {
+                    if requests.operation == Operation::Create {
+                        state.complete(&mut object, &requests.namespace);
+                    }
+                    requests.review(object)
+                }
             };
             let judgement =
                 review.and_then(|review| judge::judge(&review, &mut state, now).ok_or(Reason::NotAReview));

@@ -153,8 +153,8 @@ impl Reader {
 
     async fn service_account(&mut self, namespace: &str, name: &str) {
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
-        match api.get_metadata_opt(name).await {
-            Ok(Some(found)) => self.objects.service_accounts.push(found.metadata),
+        match api.get_opt(name).await {
+            Ok(Some(found)) => self.objects.service_accounts.push(found),
             Ok(None) => {}
             Err(error) => self.notes.push(format!(
                 "note: ServiceAccount {namespace}/{name} could not be read, so it is taken to allow all pull Secrets: {}",

@@ -172,9 +172,12 @@ fn explain_all(arguments: &Arguments, complain: &mut dyn FnMut(Problem)) -> Resu
     Ok(worst)
 }
 
-fn explain_pod(pod: ApiObject, requests: &Requests, cluster: &mut Cluster) -> Result<Sheet, Reason> {
+fn explain_pod(mut pod: ApiObject, requests: &Requests, cluster: &mut Cluster) -> Result<Sheet, Reason> {
     let identity = pod.identity(&requests.namespace);
     let (namespace, name) = (identity.2, pod.metadata("name").to_owned());
+    if !cluster.exists {
+        cluster.state.complete(&mut pod, &requests.namespace);
+    }
     let review = requests.review(pod)?;
     let Ok(request) = review::decode(review.as_bytes()) else {
         return Err(Reason::NotAReview);
