@@ -208,7 +208,6 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         tasks.spawn("watch on pods", pod_watch);
         tasks.spawn("repair of pods", repair.run());
     }
-    tasks.spawn("keeping of certificates", certificates);
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         name = tasks.ended() => Err(AppError::Ended(name)),
