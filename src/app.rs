@@ -22,6 +22,7 @@ use crate::cluster::{pods, watch};
 use crate::controller::copies::{self, CopySettings, Reconciler};
 use crate::controller::repair::{PodSettings, PodSettingsError, Repair};
 use crate::controller::retry;
+use crate::controller::status::Reporter;
 use crate::events::{self, Recorder};
 use crate::knowledge::{Index, Pods};
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
@@ -40,6 +41,7 @@ use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
 use crate::telemetry::pod_metrics::PodMetrics;
 use crate::telemetry::reconcile_metrics::ReconcileMetrics;
+use crate::telemetry::status_metrics::StatusMetrics;
 
 mod tasks;
 
@@ -174,9 +176,20 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         pods: pods.clone(),
         changes: changes.clone(),
         leadership: leads.clone(),
-        recorder,
+        recorder: recorder.clone(),
         metrics: PodMetrics::register(&registry)?,
         settings: arguments.pods.clone(),
+    };
+    let reporter = Reporter {
+        client: client.clone(),
+        index: Arc::clone(&index),
+        pods: pods.clone(),
+        watches_pods: arguments.pods.watch_pods,
+        changes: changes.clone(),
+        leadership: leads.clone(),
+        readiness: readiness.clone(),
+        recorder,
+        metrics: StatusMetrics::register(&registry)?,
     };
     let reconciler = Reconciler {
         client: client.clone(),
@@ -204,6 +217,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     tasks.spawn("keeping of certificates", certificates);
     tasks.spawn("publisher of Events", publisher.run());
     tasks.spawn("controller of copies", reconciler.run());
+    tasks.spawn("reporter of statuses", reporter.run());
     if arguments.pods.watch_pods {
         tasks.spawn("watch on pods", pod_watch);
         tasks.spawn("repair of pods", repair.run());

@@ -26,27 +26,27 @@ const OWN_NAMESPACE: &str = "regcred-system";
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// What is known of the cluster, and what is found out while deciding.
-pub(super) struct State {
+pub(crate) struct State {
     /// What the watches would have seen.
-    pub(super) known: Arc<Snapshot>,
+    pub(crate) known: Arc<Snapshot>,
     /// All Secrets, for a copy's place may be taken.
     secrets: HashMap<ObjectKey, ObjectMeta>,
     /// Namespaces that were asked for and are not there.
-    pub(super) absent_namespaces: BTreeSet<Arc<str>>,
+    pub(crate) absent_namespaces: BTreeSet<Arc<str>>,
 }
 
 /// The objects of the kinds that are looked at.
 #[derive(Default)]
-struct Objects {
-    credentials: Vec<(Place, RegistryCredential)>,
-    secrets: Vec<Secret>,
-    namespaces: Vec<ObjectMeta>,
-    service_accounts: Vec<ObjectMeta>,
+pub(crate) struct Objects {
+    pub(crate) credentials: Vec<(Place, RegistryCredential)>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) namespaces: Vec<ObjectMeta>,
+    pub(crate) service_accounts: Vec<ObjectMeta>,
 }
 
 impl State {
     /// Reads the state. Objects that name no namespace are taken to be in `namespace`.
-    pub(super) fn read(
+    pub(crate) fn read(
         arguments: &[PathBuf],
         namespace: &str,
         consent: Consent,
@@ -68,7 +68,7 @@ impl State {
 
     /// Answers what a decision needs: a namespace that is not there is taken to be there, without labels of its own,
     /// and a copy can be created unless its place is taken.
-    pub(super) fn answer(&mut self, needs: Vec<Need>, answers: &mut Answers) {
+    pub(crate) fn answer(&mut self, needs: Vec<Need>, answers: &mut Answers) {
         for need in needs {
             match need {
                 Need::Namespace(name) => {
@@ -107,7 +107,8 @@ impl Objects {
         Ok(())
     }
 
-    fn into_state(self, consent: Consent, mut report: impl FnMut(Problem)) -> State {
+    /// The cluster that holds these.
+    pub(crate) fn into_state(self, consent: Consent, mut report: impl FnMut(Problem)) -> State {
         let index = Index::new(OWN_NAMESPACE).with_consent(consent);
         // The uids by which the copies that are there name their credentials.
         let mut uids: BTreeMap<String, String> = BTreeMap::new();

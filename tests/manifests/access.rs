@@ -42,11 +42,13 @@ fn the_roles_hold_no_wildcard_change_nothing_but_our_own_and_are_aggregated_nowh
                     ["create", "patch", "delete"].contains(&verb) && rule["resources"] == json!(["secrets"]);
                 let elects = role["kind"] == "Role" && rule["resources"] == json!(["leases"]);
                 let tells = rule["resources"] == json!(["events"]) && ["create", "patch"].contains(&verb);
+                let reports = rule["resources"] == json!(["registrycredentials/status"]) && verb == "patch";
                 assert!(
                     certifies(rule, verb)
                         || carries
                         || elects
                         || tells
+                        || reports
                         || ["get", "list", "watch"].contains(&verb),
                     "{verb} in {rule}"
                 );

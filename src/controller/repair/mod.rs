@@ -160,10 +160,11 @@ impl Repair {
 
 /// The namespaces whose pods may be judged otherwise now; `None` for all.
 fn concerned(changes: &HashSet<Change>) -> Option<HashSet<Arc<str>>> {
-    let namespaces = changes.iter().map(|change| match change {
-        Change::Namespace(namespace) | Change::Pods(namespace) => Some(Arc::clone(namespace)),
-        Change::Copy(place) => Some(Arc::clone(&place.namespace)),
-        Change::Credential { .. } | Change::Source(_) | Change::Everything => None,
+    let namespaces = changes.iter().filter_map(|change| match change {
+        Change::Namespace(namespace) | Change::Pods(namespace) => Some(Some(Arc::clone(namespace))),
+        Change::Copy(place) => Some(Some(Arc::clone(&place.namespace))),
+        Change::Credential { .. } | Change::Source(_) | Change::Everything => Some(None),
+        Change::Status(_) => None,
     });
     namespaces.collect()
 }
