@@ -15,7 +15,7 @@ pub(crate) struct Model {
     pub(crate) foreign: Foreign,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Namespace {
     pub(crate) is_labelled: bool,
     /// Pods by name: the source whose registry each pulls from, and the pull Secrets that it names.
@@ -29,7 +29,7 @@ pub(crate) struct Source {
     pub(crate) history: BTreeSet<String>,
 }
 
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone)]
 pub(crate) enum SourceState {
     #[default]
     Absent,
@@ -37,7 +37,7 @@ pub(crate) enum SourceState {
     Broken,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Credential {
     pub(crate) source: usize,
     pub(crate) is_eager: bool,

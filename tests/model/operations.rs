@@ -263,8 +263,14 @@ impl<'a> Operations<'a> {
                     _ => false,
                 };
                 if !is_as_expected {
-                    let name = copy_name(credential);
-                    differences.push(format!("{namespace}/{name}: expected {expected:?}, found {content:?}"));
+                    let (name, metadata) = (copy_name(credential), found.map(|secret| secret.metadata));
+                    let offered = self.model.credentials.get(&credential);
+                    let (place, source) = (&self.model.namespaces[namespace], offered.map(|one| one.source));
+                    let state = source.map(|source| &self.model.sources[&source].state);
+                    differences.push(format!(
+                        "{namespace}/{name}: expected {expected:?} of {offered:?} with the source {state:?} in \
+                         {place:?}, found {content:?} with {metadata:?}",
+                    ));
                 }
             }
         }
