@@ -48,11 +48,11 @@ pub(crate) fn secret(number: usize, namespaces: usize) -> (String, Value) {
         let secret = registry_secret(&namespace, &name, &["foreign.example"]);
         (namespace, secret)
     };
-    let (namespace, secret) = if number % LARGE_ONE_IN == 0 {
+    let (namespace, secret) = if number.is_multiple_of(LARGE_ONE_IN) {
         opaque(SOURCES.to_owned(), LARGE)
     } else if number <= BESIDE_SOURCE {
         registry(SOURCES.to_owned())
-    } else if number % 3 == 0 {
+    } else if number.is_multiple_of(3) {
         registry(team(number % namespaces))
     } else {
         opaque(team(number % namespaces), USUAL)
