@@ -10,7 +10,9 @@ fn rotation(cluster: &Cluster) -> Option<(String, f64, i64)> {
 
 fn copied(namespaces: &[&str]) -> Cluster {
     let mut cluster = Cluster::eager(namespaces);
-    namespaces.iter().for_each(|namespace| cluster.copy(namespace));
+    for namespace in namespaces {
+        cluster.copy(namespace);
+    }
     cluster.look(0);
     cluster
 }
@@ -101,7 +103,7 @@ fn a_broken_source_is_no_new_content() {
 
 #[test]
 fn new_content_without_copies_is_a_rotation_that_is_over() {
-    let mut cluster = Cluster::new(json!({}), &["team-a"]);
+    let mut cluster = Cluster::new(&json!({}), &["team-a"]);
     cluster.look(0);
     cluster.source(NEWER);
     cluster.look(9);
