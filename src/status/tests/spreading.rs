@@ -109,3 +109,15 @@ fn new_content_without_copies_is_a_rotation_that_is_over() {
     cluster.look(9);
     assert_eq!(rotation(&cluster), Some(("2026-01-01T00:00:09Z".into(), 0.0, 0)));
 }
+
+#[test]
+fn a_copy_lags_since_the_first_change_that_it_has_not_followed() {
+    let mut cluster = copied(&["team-a"]);
+    cluster.source(NEWER);
+    cluster.look(10);
+    cluster.source(r#"{"auths":{"ghcr.io":{"username":"newest"}}}"#);
+    assert!(cluster.look(20).is_empty());
+    cluster.copy("team-a");
+    assert_eq!(cluster.look(21), [Duration::from_secs(11)]);
+    assert_eq!(rotation(&cluster), Some(("2026-01-01T00:00:10Z".into(), 11.0, 1)));
+}
