@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod controller;
 pub mod duration;
 pub mod events;
+pub mod explain;
 pub mod knowledge;
 pub mod leadership;
 pub mod model;

@@ -269,7 +269,7 @@ impl<'a> Operations<'a> {
             }
         }
         for ((namespace, name), secret) in self.model.foreign.iter().chain(&self.bystanders) {
-            if self.world.secrets(namespace).get_opt(name).await.unwrap().as_ref() != Some(secret) {
+            if self.world.secret(namespace, name).await.as_ref() != Some(secret) {
                 differences.push(format!("{namespace}/{name} is another's and has been changed"));
             }
         }

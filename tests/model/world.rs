@@ -116,7 +116,20 @@ impl World {
     }
 
     pub(crate) async fn found(&self, namespace: &str, credential: usize) -> Option<Secret> {
-        self.secrets(namespace).get_opt(&copy_name(credential)).await.unwrap()
+        self.secret(namespace, &copy_name(credential)).await
+    }
+
+    /// A connection that the API server is just closing is no answer.
+    pub(crate) async fn secret(&self, namespace: &str, name: &str) -> Option<Secret> {
+        loop {
+            match self.secrets(namespace).get_opt(name).await {
+                Ok(found) => return found,
+                Err(kube::Error::Service(_)) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Whether what is there is regcred's.

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 
 use crate::harness::Installation;
+use crate::harness::proxy::WatchDelay;
 use crate::scene::{Fate, Scene, leader, pull_secrets};
 
 /// The rights that eviction needs, as an admin adds them.
@@ -105,9 +106,17 @@ async fn an_eviction_is_of_the_pod_as_it_was_judged() {
             None
         })
         .await;
-    let other = both().find(|pod| pod.labels()["app"] != gone).unwrap();
+    let (leader, other) =
+        (leader(&installation).await, both().find(|pod| pod.labels()["app"] != gone).unwrap());
+    leader.proxy().delay_watches(WatchDelay::Hold);
     scene.fares(other, Fate::Running).await;
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    scene
+        .until("an attempt at the pod as it was", async || {
+            let metrics = leader.metrics().await;
+            (metrics.sum("regcred_pod_evictions_total", &[("result", "outdated")]) > 0.5).then_some(())
+        })
+        .await;
+    leader.proxy().delay_watches(WatchDelay::None);
     let now = scene.pods(&other.labels()["app"]).await;
     assert_eq!(now[0].metadata.uid, other.metadata.uid, "a pod that runs by now was evicted");
     scene.counted([1.0, 0.0, 0.0]).await;

@@ -230,7 +230,8 @@ impl<N: Needs> Planner<'_, N> {
             record.unneeded = None;
             return if copy.is_marked { Plan::Unmark(wanted, guard) } else { Plan::Nothing };
         }
-        if copy.is_marked {
+        // An adopted one may bear the mark of the copy that it was cloned from.
+        if copy.is_marked && !copy.is_adopted {
             let (_, marked) = record.marked.get_or_insert((copy.uid.clone(), self.now));
             let ends = *marked + self.graces.settle;
             return if self.now >= ends { Plan::DeleteUnneeded(wanted, guard) } else { Plan::Later(ends) };

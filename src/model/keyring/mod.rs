@@ -69,7 +69,13 @@ impl Keyring {
 
     /// Whether there is any credential for an image.
     pub fn answers(&self, target: &Target) -> bool {
-        self.keys.iter().any(|key| key.matches(target)) || self.default_registry(target).is_some()
+        self.answering(target).is_some()
+    }
+
+    /// The first key that the kubelet tries for an image, as it keeps it: without scheme and user.
+    pub fn answering(&self, target: &Target) -> Option<&[u8]> {
+        let matching = self.keys.iter().find(|key| key.matches(target));
+        matching.or_else(|| self.default_registry(target)).map(|key| key.normalized.as_slice())
     }
 
     /// The hosts of the keys with their ports, in order, for people. What cannot be a host is left out: somebody may have
