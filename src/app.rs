@@ -195,6 +195,12 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };
+    give_lease_back(election, &shutdown).await;
+    ended
+}
+
+/// Waits for the election to give the lease back, unless there is no time for it.
+async fn give_lease_back(election: JoinHandle<()>, shutdown: &Shutdown) {
     if !election.is_finished() && !shutdown.is_aborted() {
         // It began to give the lease back when the server began to drain, and is nearly always long through.
         if !shutdown.is_requested() {
@@ -202,7 +208,6 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         }
         let _ = tokio::time::timeout(RELEASE_TIMEOUT, election).await;
     }
-    ended
 }
 
 /// Waits until a task ends that must not before the server is told to stop.

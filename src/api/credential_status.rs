@@ -14,7 +14,7 @@ pub struct RegistryCredentialStatus {
     /// The generation of the spec that all this is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, SourceValid, Synced and Conflict.
+    /// `Ready`, `SourceValid`, `Synced` and `Conflict`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -64,8 +64,8 @@ pub struct Condition {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = require_what_is_always_written)]
 pub struct CopiesStatus {
-    /// Namespaces that should have a copy: with distribution OnDemand those of its namespaces in which a pod needs it,
-    /// with Eager all of them.
+    /// Namespaces that should have a copy: with distribution `OnDemand` those of its namespaces in which a pod needs it,
+    /// with `Eager` all of them.
     pub wanted: i64,
     /// Of these, those whose copy holds what the source holds now.
     pub synced: i64,

@@ -28,11 +28,10 @@ impl Registries {
     /// For the column.
     pub(super) fn summary(&self) -> String {
         let rest = self.listed.len().saturating_sub(IN_COLUMN) + self.more;
-        let mut summary =
-            self.listed.iter().take(IN_COLUMN).map(String::as_str).collect::<Vec<_>>().join(",");
+        let mut parts: Vec<String> = self.listed.iter().take(IN_COLUMN).cloned().collect();
         if rest > 0 {
-            summary.push_str(&format!(",+{rest}"));
+            parts.push(format!("+{rest}"));
         }
-        summary
+        parts.join(",")
     }
 }

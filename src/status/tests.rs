@@ -34,7 +34,7 @@ struct Cluster {
 
 impl Cluster {
     /// With these members of the spec besides a source, a good source, and these namespaces.
-    fn new(spec: Value, namespaces: &[&str]) -> Self {
+    fn new(spec: &Value, namespaces: &[&str]) -> Self {
         let cluster = Self {
             index: Index::new("regcred-system"),
             ledger: Ledger::default(),
@@ -50,10 +50,10 @@ impl Cluster {
     }
 
     fn eager(namespaces: &[&str]) -> Self {
-        Self::new(json!({"distribution": "Eager"}), namespaces)
+        Self::new(&json!({"distribution": "Eager"}), namespaces)
     }
 
-    fn credential(&self, spec: Value, generation: i64) {
+    fn credential(&self, spec: &Value, generation: i64) {
         let _ = self.index.apply_credential(&object("ghcr", spec, generation));
     }
 
@@ -78,7 +78,7 @@ impl Cluster {
     }
 
     /// Attempts to write the copy that failed.
-    fn obstacle(&self, namespace: &str, obstacle: Obstacle, attempts: u32) {
+    fn obstacle(&self, namespace: &str, obstacle: &Obstacle, attempts: u32) {
         let place = self.index.snapshot().credentials["ghcr"].copy_in(namespace);
         let key = CopyKey { place, credential_uid: "uid-of-ghcr".into() };
         for _ in 0..attempts {
@@ -106,14 +106,14 @@ impl Cluster {
         self.look(seconds);
         let known = self.index.snapshot();
         let (_, status) = of(&known, "ghcr", &self.ledger, moment(seconds)).unwrap();
-        let mut stored = object("ghcr", json!({}), 1);
+        let mut stored = object("ghcr", &json!({}), 1);
         stored.status = Some(status.clone());
         self.index.apply_status(&stored);
         status
     }
 }
 
-fn object(name: &str, spec: Value, generation: i64) -> RegistryCredential {
+fn object(name: &str, spec: &Value, generation: i64) -> RegistryCredential {
     let mut object = json!({
         "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
         "metadata": {"name": name, "uid": format!("uid-of-{name}"), "generation": generation},
@@ -135,7 +135,7 @@ fn message(status: &RegistryCredentialStatus, type_: &str) -> String {
 
 /// A rival's copy in the place of ours.
 fn rival_copy(cluster: &Cluster, namespace: &str) {
-    cluster.index.apply_credential(&object("acme", json!({"copyName": "regcred-ghcr"}), 1)).unwrap();
+    cluster.index.apply_credential(&object("acme", &json!({"copyName": "regcred-ghcr"}), 1)).unwrap();
     let known = cluster.index.snapshot();
     let credential: &Arc<Credential> = &known.credentials["acme"];
     let SourceState::Good(source) = &known.sources[&credential.source].state else { panic!("no source") };

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::harness::credentials::pod;
 use crate::scene::{Scene, condition};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,6 +32,23 @@ async fn kubectl_wait_for_synced_waits_for_the_source_and_all_copies() {
     assert_eq!(status["copies"], json!({"wanted": 2, "synced": 2, "failed": 0}));
     assert_eq!(status["registries"], json!(["a.example", "b.example"]));
     scene.told("default", &scene.name, &["SourceBroken", "SourceRecovered"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_demand_a_copy_is_wanted_where_a_pod_needs_it() {
+    let scene = Scene::set("demanded").await;
+    let (busy, _idle) = (scene.namespace("busy").await, scene.namespace("idle").await);
+    scene.bring_source(&["demanded.example"]).await;
+    scene.offer(json!({})).await;
+    scene.wait_for("Synced").await;
+    let status = scene.status().await;
+    assert_eq!(condition(&status, "Ready"), "True NothingWanted");
+    scene.apply(&pod(&busy, "puller", &["demanded.example/team/app:1"])).await;
+    let status = scene.until("in demand", |status| status["copies"]["wanted"] == 1).await;
+    assert_eq!(status["summary"]["synced"], "1/1", "{status}");
+    assert_eq!(condition(&status, "Ready"), "True AllCurrent");
+    scene.kubectl(&["delete", "pod", "puller", "--namespace", &busy, "--force"]).await;
+    scene.until("no longer in demand", |status| status["copies"]["wanted"] == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

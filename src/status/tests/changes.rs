@@ -25,7 +25,7 @@ fn a_condition_keeps_its_time_until_its_status_changes() {
 fn the_status_is_about_the_generation_that_was_looked_at() {
     let mut cluster = Cluster::eager(&["team-a"]);
     let first = cluster.status(0);
-    cluster.credential(json!({"distribution": "Eager"}), 7);
+    cluster.credential(&json!({"distribution": "Eager"}), 7);
     let second = cluster.status(0);
     assert_eq!((first.observed_generation, second.observed_generation), (Some(1), Some(7)));
     assert!(second.conditions.iter().all(|condition| condition.observed_generation == Some(7)));
@@ -45,7 +45,7 @@ fn a_status_survives_being_written_and_read() {
     cluster.copy("team-a");
     cluster.look(0);
     cluster.source(NEWER);
-    cluster.obstacle("team-b", Obstacle::Foreign, 1);
+    cluster.obstacle("team-b", &Obstacle::Foreign, 1);
     cluster.look(1);
     cluster.copy("team-a");
     let status = cluster.status(3);
@@ -66,7 +66,7 @@ fn a_look_at_one_namespace_comes_to_the_same_as_a_look_at_all() {
     let mut cluster = Cluster::eager(&["team-a", "team-b", "team-c"]);
     cluster.look(0);
     cluster.copy("team-a");
-    cluster.obstacle("team-b", Obstacle::Foreign, 1);
+    cluster.obstacle("team-b", &Obstacle::Foreign, 1);
     cluster.index.delete_namespace("team-c");
     cluster.namespace("team-d");
     let known = cluster.index.snapshot();
@@ -85,7 +85,7 @@ fn what_stands_in_the_way_is_looked_at_again() {
     let mut cluster = Cluster::eager(&["team-a"]);
     cluster.look(0);
     assert!(!cluster.ledger.is_finished());
-    cluster.obstacle("team-a", Obstacle::Foreign, 1);
+    cluster.obstacle("team-a", &Obstacle::Foreign, 1);
     let known = cluster.index.snapshot();
     let needs = |_: &Snapshot, _: &str, _: &Credential| Some(false);
     cluster.ledger.look_where_unfinished(&known, &needs, &known.credentials["ghcr"], cluster.started);
@@ -118,7 +118,7 @@ fn each_turn_for_the_worse_and_back_is_told_once() {
     assert_eq!(told(&mut cluster, 0), nothing);
     cluster.copy("team-a");
     assert_eq!(told(&mut cluster, 1), nothing);
-    cluster.obstacle("team-b", Obstacle::Foreign, 1);
+    cluster.obstacle("team-b", &Obstacle::Foreign, 1);
     assert_eq!(
         told(&mut cluster, 2),
         ["!Conflict RegistryCredential/ghcr", "!CopyConflict Namespace/team-b"]
@@ -133,6 +133,6 @@ fn each_turn_for_the_worse_and_back_is_told_once() {
     cluster.copy("team-a");
     cluster.copy("team-b");
     assert_eq!(told(&mut cluster, 7), ["RotationFinished RegistryCredential/ghcr"]);
-    cluster.credential(json!({"images": ["a b"]}), 2);
+    cluster.credential(&json!({"images": ["a b"]}), 2);
     assert_eq!(told(&mut cluster, 8), ["!InvalidSpec RegistryCredential/ghcr"]);
 }

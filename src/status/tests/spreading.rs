@@ -10,7 +10,9 @@ fn rotation(cluster: &Cluster) -> Option<(String, f64, i64)> {
 
 fn copied(namespaces: &[&str]) -> Cluster {
     let mut cluster = Cluster::eager(namespaces);
-    namespaces.iter().for_each(|namespace| cluster.copy(namespace));
+    for namespace in namespaces {
+        cluster.copy(namespace);
+    }
     cluster.look(0);
     cluster
 }
@@ -101,9 +103,21 @@ fn a_broken_source_is_no_new_content() {
 
 #[test]
 fn new_content_without_copies_is_a_rotation_that_is_over() {
-    let mut cluster = Cluster::new(json!({}), &["team-a"]);
+    let mut cluster = Cluster::new(&json!({}), &["team-a"]);
     cluster.look(0);
     cluster.source(NEWER);
     cluster.look(9);
     assert_eq!(rotation(&cluster), Some(("2026-01-01T00:00:09Z".into(), 0.0, 0)));
+}
+
+#[test]
+fn a_copy_lags_since_the_first_change_that_it_has_not_followed() {
+    let mut cluster = copied(&["team-a"]);
+    cluster.source(NEWER);
+    cluster.look(10);
+    cluster.source(r#"{"auths":{"ghcr.io":{"username":"newest"}}}"#);
+    assert!(cluster.look(20).is_empty());
+    cluster.copy("team-a");
+    assert_eq!(cluster.look(21), [Duration::from_secs(11)]);
+    assert_eq!(rotation(&cluster), Some(("2026-01-01T00:00:10Z".into(), 11.0, 1)));
 }

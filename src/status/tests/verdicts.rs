@@ -25,7 +25,7 @@ fn some_are_stale(cluster: &mut Cluster) {
 
 fn a_secret_is_foreign(cluster: &mut Cluster) {
     one_is_missing(cluster);
-    cluster.obstacle("team-b", Obstacle::Foreign, 1);
+    cluster.obstacle("team-b", &Obstacle::Foreign, 1);
 }
 
 fn a_copy_is_a_rivals(cluster: &mut Cluster) {
@@ -35,17 +35,17 @@ fn a_copy_is_a_rivals(cluster: &mut Cluster) {
 
 fn a_write_fails_once(cluster: &mut Cluster) {
     one_is_missing(cluster);
-    cluster.obstacle("team-b", Obstacle::Passing("exceeded quota".into()), 1);
+    cluster.obstacle("team-b", &Obstacle::Passing("exceeded quota".into()), 1);
 }
 
 fn writes_fail(cluster: &mut Cluster) {
     one_is_missing(cluster);
-    cluster.obstacle("team-b", Obstacle::Passing("exceeded quota".into()), 2);
+    cluster.obstacle("team-b", &Obstacle::Passing("exceeded quota".into()), 2);
 }
 
 fn a_write_is_refused(cluster: &mut Cluster) {
     one_is_missing(cluster);
-    cluster.obstacle("team-b", Obstacle::Lasting("too large".into()), 1);
+    cluster.obstacle("team-b", &Obstacle::Lasting("too large".into()), 1);
 }
 
 fn the_source_goes(cluster: &mut Cluster) {
@@ -61,7 +61,7 @@ fn the_source_breaks(cluster: &mut Cluster) {
 fn the_source_is_not_read(cluster: &mut Cluster) {
     let elsewhere =
         json!({"distribution": "Eager", "secretRef": {"namespace": "elsewhere", "name": "other"}});
-    cluster.credential(elsewhere, 2);
+    cluster.credential(&elsewhere, 2);
 }
 
 fn the_source_was_never_there(cluster: &mut Cluster) {
@@ -72,19 +72,19 @@ fn the_source_was_never_there(cluster: &mut Cluster) {
 }
 
 fn no_namespace_is_offered(cluster: &mut Cluster) {
-    cluster.credential(json!({"distribution": "Eager", "namespaces": ["none"]}), 2);
+    cluster.credential(&json!({"distribution": "Eager", "namespaces": ["none"]}), 2);
 }
 
 fn audited(cluster: &mut Cluster) {
-    cluster.credential(json!({"distribution": "Eager", "mode": "Audit"}), 2);
+    cluster.credential(&json!({"distribution": "Eager", "mode": "Audit"}), 2);
 }
 
 fn makes_no_sense(cluster: &mut Cluster) {
     all_copied(cluster);
-    cluster.credential(json!({"images": ["https://ghcr.io"]}), 2);
+    cluster.credential(&json!({"images": ["https://ghcr.io"]}), 2);
 }
 
-/// Ready, SourceValid, Synced and Conflict as the first letter of the status and the reason.
+/// `Ready`, `SourceValid`, `Synced` and `Conflict` as the first letter of the status and the reason.
 #[rstest]
 #[case::nothing(nothing, "0/3", ["T Syncing", "T Usable", "F Syncing", "F NoConflict"], "waiting for 3 of 3 namespaces: team-a, team-b, team-c")]
 #[case::all_copied(all_copied, "3/3", ["T AllCurrent", "T Usable", "T AllCurrent", "F NoConflict"], "all 3 copies hold")]
@@ -134,9 +134,11 @@ fn on_demand_a_copy_is_wanted_where_a_pod_needs_it(
     #[case] synced: &str,
     #[case] reason: &str,
 ) {
-    let mut cluster = Cluster::new(json!({}), &["team-a", "team-b", "other"]);
+    let mut cluster = Cluster::new(&json!({}), &["team-a", "team-b", "other"]);
     cluster.needing = needing;
-    copies.iter().for_each(|namespace| cluster.copy(namespace));
+    for namespace in copies {
+        cluster.copy(namespace);
+    }
     let status = cluster.status(0);
     assert_eq!(status.condition(SYNCED).unwrap().reason, reason);
     assert_eq!(status.summary.unwrap().synced, synced);
@@ -147,7 +149,7 @@ fn the_first_failures_are_listed_by_namespace_and_the_rest_is_counted() {
     let namespaces: Vec<String> = (10..25).map(|number| format!("team-{number}")).collect();
     let mut cluster = Cluster::eager(&namespaces.iter().map(String::as_str).collect::<Vec<_>>());
     for namespace in namespaces.iter().rev().take(12) {
-        cluster.obstacle(namespace, Obstacle::Foreign, 1);
+        cluster.obstacle(namespace, &Obstacle::Foreign, 1);
     }
     let copies = cluster.status(0).copies.unwrap();
     assert_eq!((copies.wanted, copies.synced, copies.failed, copies.more_failures), (15, 0, 12, 2));
@@ -180,7 +182,7 @@ fn the_registries_are_the_hosts_that_it_has_keys_for(
     #[case] expected: &[&str],
     #[case] summary: &str,
 ) {
-    let mut cluster = Cluster::new(spec, &[]);
+    let mut cluster = Cluster::new(&spec, &[]);
     cluster.source(document);
     let status = cluster.status(0);
     assert_eq!(status.registries, expected);
@@ -190,7 +192,7 @@ fn the_registries_are_the_hosts_that_it_has_keys_for(
 #[test]
 fn many_registries_are_counted() {
     let keys: Vec<String> = (10..40).map(|number| format!(r#""r{number}.example":{{}}"#)).collect();
-    let mut cluster = Cluster::new(json!({}), &[]);
+    let mut cluster = Cluster::new(&json!({}), &[]);
     cluster.source(&format!(r#"{{"auths":{{{}}}}}"#, keys.join(",")));
     let status = cluster.status(0);
     assert_eq!((status.registries.len(), status.more_registries), (16, 14));
@@ -199,14 +201,14 @@ fn many_registries_are_counted() {
 
 #[test]
 fn the_registries_stay_told_while_the_source_is_broken() {
-    let mut cluster = Cluster::new(json!({}), &[]);
+    let mut cluster = Cluster::new(&json!({}), &[]);
     cluster.source(BROKEN);
     assert_eq!(cluster.status(0).registries, ["ghcr.io", "quay.io"]);
 }
 
 #[test]
 fn there_is_no_status_of_a_credential_that_is_not_there() {
-    let mut cluster = Cluster::new(json!({}), &[]);
+    let mut cluster = Cluster::new(&json!({}), &[]);
     cluster.index.delete_credential("ghcr");
     cluster.look(0);
     assert_eq!(of(&cluster.index.snapshot(), "ghcr", &cluster.ledger, moment(0)), None);
