@@ -7,6 +7,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 
 use super::changes::{Change, Changes};
+use super::lists::Lists;
 use super::watch::{Sink, follow};
 use crate::knowledge::Pods;
 use crate::knowledge::pods::uid_of;
@@ -22,12 +23,13 @@ const PODS_PER_PAGE: u32 = 250;
 /// Watches while this replica leads, and forgets what it saw when it no longer does. Ends only by a defect.
 pub async fn run(client: Client, pods: Pods, changes: Changes, leadership: Leadership) {
     let config = watcher::Config::default().fields(NOT_FINISHED).page_size(PODS_PER_PAGE);
+    let lists = Lists::default();
     loop {
         let term = leadership.acquired().await;
         let sink = Unfinished { pods: pods.clone(), changes: changes.clone() };
         let api: Api<ObservedPod> = Api::all(client.clone());
         let is_over = tokio::select! {
-            () = follow("pods", api, config.clone(), sink, || {}) => false,
+            () = follow("pods", api, config.clone(), lists.clone(), sink, || {}) => false,
             () = leadership.lost(term) => true,
         };
         pods.forget();

@@ -5,15 +5,16 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event, InitialListStrategy, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::changes::{Change, Changes};
+use super::lists::{Lists, is_refusal};
 use super::pending::Pending;
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
@@ -51,33 +52,66 @@ pub(super) async fn follow<K, S>(
     what: &'static str,
     api: Api<K>,
     config: watcher::Config,
+    lists: Lists,
     mut sink: S,
     mut synced: impl FnMut() + Send,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
-    let mut listed = HashSet::new();
-    let events = watcher(api, config.timeout(WATCH_SECONDS)).default_backoff();
-    let events = events.inspect_err(|error| tracing::warn!(what, error = describe(error), "a watch failed"));
-    let mut events = std::pin::pin!(events);
+    let config = config.timeout(WATCH_SECONDS);
+    while lists.are_streamed() {
+        let streamed = lists.begin(config.clone());
+        let End::NotStreamed = attempt(what, api.clone(), streamed, &mut sink, &mut synced).await else {
+            return;
+        };
+        lists.come_in_pages();
+    }
+    attempt(what, api, lists.begin(config), &mut sink, &mut synced).await;
+}
+
+/// Why following a watch has ended.
+enum End {
+    /// The API server would not begin it with the list, or did not bring the list to its end.
+    NotStreamed,
+    /// A defect.
+    Unexpected,
+}
+
+async fn attempt<K, S>(
+    what: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    sink: &mut S,
+    synced: &mut impl FnMut(),
+) -> End
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    S: Sink<K>,
+{
+    let is_streamed = config.initial_list_strategy == InitialListStrategy::StreamingList;
+    let mut listed = None;
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => listed.clear(),
+            // Some servers in between pass such a watch on, but not the mark at the list's end, so that it never ends.
+            Ok(Event::Init) if is_streamed && listed.is_some() => return End::NotStreamed,
+            Ok(Event::Init) => listed = Some(HashSet::new()),
             Ok(Event::InitApply(object)) => {
-                listed.extend(sink.key(&object));
+                listed.get_or_insert_default().extend(sink.key(&object));
                 sink.apply(&object);
             }
             Ok(Event::InitDone) => {
-                sink.retain(&listed);
-                listed = HashSet::new();
+                sink.retain(&listed.take().unwrap_or_default());
                 synced();
             }
             Ok(Event::Apply(object)) => sink.apply(&object),
             Ok(Event::Delete(object)) => sink.delete(&object),
-            Err(_) => {}
+            Err(error) if is_streamed && is_refusal(&error) => return End::NotStreamed,
+            Err(error) => tracing::warn!(what, error = describe(&error), "a watch failed"),
         }
     }
+    End::Unexpected
 }
 
 /// The API server's own words, or what kind of failure it was. Never the text of an error of decoding, which may quote
@@ -107,6 +141,7 @@ pub fn run(
     changes: Changes,
     readiness: &Readiness,
 ) -> impl Future<Output = ()> + Send + 'static {
+    let lists = Lists::default();
     let copies = watcher::Config::default()
         .labels(&format!("{COPY_LABEL}={COPY_LABEL_VALUE}"))
         .page_size(SECRETS_PER_PAGE);
@@ -114,6 +149,7 @@ pub fn run(
         client.clone(),
         Arc::clone(&index),
         changes.clone(),
+        lists.clone(),
         readiness.part("source-secrets"),
     );
     let source_ended = sources.ended();
@@ -128,13 +164,15 @@ pub fn run(
     };
     let [of_credentials, of_namespaces, of_accounts, of_copies] =
         ["registrycredentials", "namespaces", "serviceaccounts", "copies"].map(part);
+    let copy_sink = Copies { index, pending, changes };
     async move {
+        let of = || lists.clone();
         tokio::select! {
-        () = source_ended.notified() => {}
-        () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, of_credentials) => {}
-        () = follow("namespaces", Api::all(client.clone()), all(), namespaces, of_namespaces) => {}
-        () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, of_accounts) => {}
-        () = follow("copies", Api::all(client.clone()), copies, Copies { index, pending, changes }, of_copies) => {}
+            () = source_ended.notified() => {}
+            () = follow("registrycredentials", Api::all(client.clone()), all(), of(), credentials, of_credentials) => {}
+            () = follow("namespaces", Api::all(client.clone()), all(), of(), namespaces, of_namespaces) => {}
+            () = follow("serviceaccounts", Api::all(client.clone()), all(), of(), accounts, of_accounts) => {}
+            () = follow("copies", Api::all(client.clone()), copies, of(), copy_sink, of_copies) => {}
         }
     }
 }

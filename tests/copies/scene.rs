@@ -17,8 +17,9 @@ use crate::harness::{ControlPlane, Installation, User, background, reviews};
 /// How long a copy stays that nobody needs, how long copies outlive their source, and the settle time: short enough to wait
 /// for, and long enough that a busy machine does not take one for the other.
 pub(crate) const PAUSES: [&str; 3] = ["--unneeded-grace=2s", "--source-grace=8s", "--settle-time=4s"];
-/// What takes a moment on an idle machine may take this long on a busy one.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// What takes a moment on an idle machine may take this long on a busy one; the garbage collector alone takes half a minute to
+/// hear of a kind that is new.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// The pause between two looks.
 const POLL: Duration = Duration::from_millis(50);
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::api::DeleteParams;
 use serde_json::json;
 
+use crate::harness::api_server::minor;
 use crate::harness::audit::Event;
 use crate::harness::credentials::{raw_secret, registry_credential};
 use crate::scene::Scene;
@@ -117,6 +118,47 @@ async fn the_number_of_watches_does_not_grow_with_credentials() {
     let as_before = async || (watches(&scene).await == before).then_some(());
     scene.until(&format!("{before:?} watches again"), as_before).await;
     scene.throughout(Duration::from_secs(1), async || watches(&scene).await).await;
+}
+
+/// The first minor version of Kubernetes that streams lists unless told otherwise.
+const STREAMS_SINCE: u32 = 34;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_comes_as_a_stream_where_the_api_server_serves_one_and_in_pages_where_it_refuses() {
+    let scene = Scene::enter_in_turn("lists").await;
+    let namespace = scene.namespace().await;
+    scene.offer(json!({"distribution": "Eager"})).await;
+    scene.copy_holds(&namespace, "first").await;
+    let audit = scene.control_plane().audit();
+    let since = audit.position().await;
+    let replica = scene.installation.add_replica().await;
+    scene.known(&namespace).await;
+    let mut calls = audit.since(since, |call| replica.made(call)).await;
+    // Those of pods are the leader's.
+    let of_leader =
+        |call: &Event| call.user == ACCOUNT && call.resource == "pods" && call.namespace.is_empty();
+    calls.extend(audit.since(0, of_leader).await);
+    scene.installation.remove_replica(&replica).await;
+
+    let streams = minor(scene.control_plane().version()) >= STREAMS_SINCE;
+    let is_streamed = |call: &&Event| call.verb == "watch" && call.uri.contains("sendInitialEvents=true");
+    for resource in ["secrets", "namespaces", "serviceaccounts", "registrycredentials", "pods"] {
+        // Of its own namespace it reads one object.
+        let is_watched = |call: &&Event| call.resource == resource && call.namespace != "regcred-system";
+        let calls: Vec<&Event> = calls.iter().filter(is_watched).collect();
+        let lists: Vec<_> = calls.iter().filter(|call| call.verb == "list").collect();
+        let served = calls.iter().copied().filter(is_streamed).filter(|call| call.code == 200).count();
+        if streams {
+            assert!(served > 0 && lists.is_empty(), "{calls:?}");
+        } else {
+            let in_pages = lists.iter().all(|call| call.uri.contains("limit=") && call.code == 200);
+            assert!(served == 0 && !lists.is_empty() && in_pages, "{calls:?}");
+        }
+    }
+    let refused = calls.iter().filter(is_streamed).filter(|call| call.code != 200).count();
+    // Those that are begun at once are refused each; nobody asks again later, but each leader once for pods.
+    let most = 4 + scene.installation.replicas().len() + 1;
+    assert!(if streams { refused == 0 } else { (1..=most).contains(&refused) }, "{calls:?}");
 }
 
 /// How many watches the API server serves, of each kind of object that a credential has to do with.

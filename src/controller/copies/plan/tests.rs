@@ -323,6 +323,16 @@ fn an_older_view_writes_no_copy_unless_it_stays_the_only_one(#[case] newer: fn(&
 }
 
 #[test]
+fn an_older_view_of_the_credential_takes_no_copy_from_a_namespace_unless_it_stays_the_only_one() {
+    let newer = |copy: &mut Secret| annotate(copy, |origin| origin["credentialGeneration"] = 9.into());
+    let mut scene = Scene::new().copy(newer).with("namespaces", json!(["other"]));
+    assert_eq!(
+        (scene.at(0), scene.at(119), scene.at(120)),
+        ("at 120".into(), "at 120".into(), "delete".into())
+    );
+}
+
+#[test]
 fn what_has_failed_is_tried_again_after_its_pause() {
     let mut scene = Scene::new();
     let wanted = Wanted::new(&scene.index.snapshot().credentials["ghcr"], PLACE.0);
