@@ -5,6 +5,8 @@
 //! that says is done. At rest it asks the API server nothing.
 
 mod confirm;
+#[cfg(test)]
+mod cost;
 mod places;
 mod plan;
 mod queue;
