@@ -124,8 +124,11 @@ impl Snapshot {
     pub(super) fn put_copy(&mut self, place: ObjectKey, copy: Copy) {
         let uid = copy.credential_uid.clone();
         let former = self.copies.insert(place.clone(), copy);
-        if let Some(former) = former.filter(|former| former.credential_uid != uid) {
-            self.remove_place(&former.credential_uid, &place);
+        match former {
+            // Where it is has not changed, which is so in most cases.
+            Some(former) if former.credential_uid == uid => return,
+            Some(former) => self.remove_place(&former.credential_uid, &place),
+            None => {}
         }
         self.places.entry(uid).or_default().insert(place);
     }
