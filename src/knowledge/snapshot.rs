@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub unusable: imbl::OrdMap<Arc<str>, Unusable>,
     /// The version of each credential that is stored, by its name.
     pub stored: imbl::HashMap<Arc<str>, Arc<Stored>>,
+    /// The uids of credentials that have been seen to go while copies of theirs were there.
+    pub(super) ended: imbl::HashSet<Arc<str>>,
     /// Sources by namespace and name, for those that a credential refers to.
     pub sources: imbl::HashMap<ObjectKey, Source>,
     /// Sources that have not been looked for completely since a credential named them, and for which types of Secrets;
@@ -107,6 +109,18 @@ impl Snapshot {
     /// The setback of a copy that still counts at a moment.
     pub fn setback(&self, wanted: &CopyKey, now: Instant) -> Option<&Setback> {
         self.setbacks.get(wanted).filter(|setback| now < setback.retry_at)
+    }
+
+    /// Whether the credential of this uid has been seen to go. Of one that is just not known it may be the watch that is
+    /// late.
+    pub fn has_ended(&self, credential_uid: &str) -> bool {
+        self.ended.contains(credential_uid)
+    }
+
+    pub(super) fn end(&mut self, credential_uid: Arc<str>) {
+        let Self { ended, places, .. } = self;
+        ended.retain(|uid| places.contains_key(uid));
+        ended.insert(credential_uid);
     }
 
     /// The copies in a namespace.
