@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -78,7 +78,12 @@ impl Scene {
         let client = installation.control_plane().client(User::Admin).await;
         let scene = Self { installation, client, name: unique(prefix), _turn: None };
         let sources = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "sources"}});
-        scene.control_plane().apply(&sources.to_string()).await;
+        let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+        let created =
+            namespaces.create(&PostParams::default(), &serde_json::from_value(sources).unwrap()).await;
+        let is_there =
+            |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.is_already_exists());
+        assert!(created.as_ref().err().is_none_or(is_there), "{created:?}");
         scene.set_source("first").await;
         scene
     }
@@ -123,7 +128,7 @@ impl Scene {
         let name = unique("team");
         let object =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let api: Api<Namespace> = Api::all(self.client.clone());
         api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"}});
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &name);
@@ -132,7 +137,7 @@ impl Scene {
     }
 
     pub(crate) async fn label_namespace(&self, namespace: &str, value: Option<&str>) {
-        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let api: Api<Namespace> = Api::all(self.client.clone());
         let patch = json!({"metadata": {"labels": {"scene": value}}});
         api.patch(namespace, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }

@@ -254,6 +254,8 @@ impl<N: Needs> Planner<'_, N> {
         }
         // An adopted one may bear the mark of the copy that it was cloned from.
         if copy.is_marked && !copy.is_adopted {
+            // Whoever takes the mark off stands for a pod that may not be seen yet: the count begins anew then.
+            record.unneeded = None;
             let (_, marked) = record.marked.get_or_insert((copy.uid.clone(), self.now));
             let ends = *marked + self.graces.settle;
             return if self.now >= ends { Plan::DeleteUnneeded(wanted, guard) } else { Plan::Later(ends) };
