@@ -2,12 +2,12 @@
 
 mod documents;
 mod judge;
-mod objects;
-mod problem;
+pub(crate) mod objects;
+pub(crate) mod problem;
 mod read;
 mod report;
-mod request;
-mod state;
+pub(crate) mod request;
+pub(crate) mod state;
 mod value;
 
 use std::collections::BTreeSet;
@@ -22,7 +22,8 @@ use thiserror::Error;
 
 use objects::{Content, Object, each};
 use problem::{Problem, Reason};
-use report::{Format, Report};
+use report::Report;
+pub(crate) use report::{Format, visible};
 use request::{OldObjects, Requests};
 use state::State;
 
@@ -87,7 +88,7 @@ pub struct Arguments {
 
 /// What is done with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Operation {
+pub(crate) enum Operation {
     /// They are created
     Create,
     /// They replace those of --old
@@ -175,7 +176,12 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         let judged = object.and_then(|Object { place, content }| {
             let review = match content {
                 Content::Review(review) => Ok(review),
-                Content::Object(object) => requests.review(object),
+                Content::Object(mut object) => {
+                    if requests.operation == Operation::Create {
+                        state.complete(&mut object, &requests.namespace);
+                    }
+                    requests.review(object)
+                }
             };
             let judgement =
                 review.and_then(|review| judge::judge(&review, &mut state, now).ok_or(Reason::NotAReview));
@@ -215,7 +221,7 @@ fn old_objects(arguments: &Arguments, mut complain: impl FnMut(Problem)) -> OldO
 }
 
 /// Labels can decide who is offered a credential, and who has opted out.
-fn note_absent(namespaces: &BTreeSet<Arc<str>>) {
+pub(crate) fn note_absent(namespaces: &BTreeSet<Arc<str>>) {
     let mut names: Vec<&str> = namespaces.iter().map(|name| &**name).take(NAMESPACES_IN_A_NOTE).collect();
     if names.is_empty() {
         return;
@@ -230,6 +236,6 @@ fn note_absent(namespaces: &BTreeSet<Arc<str>>) {
 }
 
 /// Says something on standard error; nothing can be done if nobody listens.
-fn say(sentence: &str) {
+pub(crate) fn say(sentence: &str) {
     let _ = writeln!(io::stderr(), "regcred: {}", report::visible(sentence));
 }

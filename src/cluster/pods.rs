@@ -1,7 +1,8 @@
-//! The watch on pods, which the leader alone has: serving replicas would pay for what they never ask.
+//! What the leader alone asks of pods: serving replicas would pay for what they never need.
 
 use std::collections::HashSet;
 
+use kube::api::ListParams;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 
@@ -34,6 +35,26 @@ pub async fn run(client: Client, pods: Pods, changes: Changes, leadership: Leade
         pods.forget();
         if !is_over {
             return;
+        }
+    }
+}
+
+/// The pods of one namespace as the API server has them now, however late the watch is.
+///
+/// # Errors
+/// When the API server does not answer, or refuses.
+pub async fn of_namespace(client: &Client, namespace: &str) -> Result<Pods, kube::Error> {
+    let api: Api<ObservedPod> = Api::namespaced(client.clone(), namespace);
+    let pods = Pods::default();
+    let mut page = ListParams::default().fields(NOT_FINISHED).limit(PODS_PER_PAGE);
+    loop {
+        let list = api.list(&page).await?;
+        for pod in &list.items {
+            pods.apply(pod);
+        }
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(pods),
         }
     }
 }

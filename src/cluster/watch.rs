@@ -191,11 +191,17 @@ impl Sink<RegistryCredential> for Credentials {
     }
 
     fn apply(&mut self, object: &RegistryCredential) {
-        if let Err(error) = self.index.apply_credential(object) {
-            tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
+        // Most of what comes is a status that regcred itself has written, which concerns no copy.
+        if !self.index.knows_spec(object) {
+            if let Err(error) = self.index.apply_credential(object) {
+                tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
+            }
+            self.sources.follow_credentials(&self.index.snapshot());
+            self.changes.add(&change_of(object));
         }
-        self.sources.follow_credentials(&self.index.snapshot());
-        self.changes.add(&change_of(object));
+        if self.index.apply_status(object) {
+            self.changes.add(&Change::Status(object.name_any().into()));
+        }
     }
 
     fn delete(&mut self, object: &RegistryCredential) {
@@ -241,12 +247,12 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
-        create_again(&self.pending, self.index.delete_namespace(&object.name_any()));
+        create_again(&self.pending, self.index.delete_namespace(&object.metadata));
         self.changes.add(&Change::Namespace(object.name_any().into()));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
-        create_again(&self.pending, self.index.retain_namespaces(listed));
+        self.index.retain_namespaces(listed);
         self.changes.add(&Change::Everything);
     }
 }

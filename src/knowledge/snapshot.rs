@@ -1,15 +1,17 @@
 //! The immutable view that decisions read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::copy::Copy;
+use crate::api::RegistryCredentialStatus;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::copy::{CopyKey, Obstacle};
 use crate::model::credential::{Credential, CredentialError};
 use crate::model::namespace::Namespace;
-use crate::model::source::Source;
+use crate::model::source::{Source, SourceState};
 
 /// The namespaces that Kubernetes keeps for itself; `kube-` is reserved for its own.
 const SYSTEM_NAMESPACE_PREFIX: &str = "kube-";
@@ -26,8 +28,15 @@ pub struct Snapshot {
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Credentials that cannot be compiled, by name.
     pub unusable: imbl::OrdMap<Arc<str>, Unusable>,
+    /// The version of each credential that is stored, by its name.
+    pub stored: imbl::HashMap<Arc<str>, Arc<Stored>>,
+    /// The uids of credentials that have been seen to go while copies of theirs were there.
+    pub(super) ended: imbl::HashSet<Arc<str>>,
     /// Sources by namespace and name, for those that a credential refers to.
     pub sources: imbl::HashMap<ObjectKey, Source>,
+    /// Sources that have not been looked for completely since a credential named them, and for which types of Secrets;
+    /// until then one that is not known need not be missing.
+    pub(super) unread_sources: imbl::HashMap<ObjectKey, BTreeSet<&'static str>>,
     /// Namespaces by name.
     pub namespaces: imbl::HashMap<Arc<str>, Arc<Namespace>>,
     /// ServiceAccounts whose pods may name only the Secrets that the account lists.
@@ -38,6 +47,15 @@ pub struct Snapshot {
     pub(super) places: imbl::HashMap<Arc<str>, imbl::OrdSet<ObjectKey>>,
     /// Writes that did not succeed, remembered until they may be tried again.
     pub setbacks: imbl::HashMap<CopyKey, Setback>,
+}
+
+/// A credential as it is stored, besides its spec.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its resource version.
+    pub resource_version: Arc<str>,
+    /// Its status; empty if it has none.
+    pub status: RegistryCredentialStatus,
 }
 
 /// A credential that makes no sense as it is written now.
@@ -79,9 +97,30 @@ impl Snapshot {
         self.unusable.values().any(|credential| *credential.uid == *credential_uid)
     }
 
+    /// What is known of the source of a credential; `None` until it has been looked for.
+    pub fn source_of(&self, credential: &Credential) -> Option<&SourceState> {
+        match self.sources.get(&credential.source) {
+            Some(source) => Some(&source.state),
+            None if self.unread_sources.contains_key(&credential.source) => None,
+            None => Some(&SourceState::Missing),
+        }
+    }
+
     /// The setback of a copy that still counts at a moment.
     pub fn setback(&self, wanted: &CopyKey, now: Instant) -> Option<&Setback> {
         self.setbacks.get(wanted).filter(|setback| now < setback.retry_at)
+    }
+
+    /// Whether the credential of this uid has been seen to go. Of one that is just not known it may be the watch that is
+    /// late.
+    pub fn has_ended(&self, credential_uid: &str) -> bool {
+        self.ended.contains(credential_uid)
+    }
+
+    pub(super) fn end(&mut self, credential_uid: Arc<str>) {
+        let Self { ended, places, .. } = self;
+        ended.retain(|uid| places.contains_key(uid));
+        ended.insert(credential_uid);
     }
 
     /// The copies in a namespace.
@@ -99,8 +138,11 @@ impl Snapshot {
     pub(super) fn put_copy(&mut self, place: ObjectKey, copy: Copy) {
         let uid = copy.credential_uid.clone();
         let former = self.copies.insert(place.clone(), copy);
-        if let Some(former) = former.filter(|former| former.credential_uid != uid) {
-            self.remove_place(&former.credential_uid, &place);
+        match former {
+            // Where it is has not changed, which is so in most cases.
+            Some(former) if former.credential_uid == uid => return,
+            Some(former) => self.remove_place(&former.credential_uid, &place),
+            None => {}
         }
         self.places.entry(uid).or_default().insert(place);
     }

@@ -1,6 +1,6 @@
 //! Who may write a `RegistryCredential`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::{CREDENTIALS, Offer, Scene, secrets};
 use crate::harness::User;
@@ -16,8 +16,12 @@ async fn secret_alone(scene: &Scene) -> Offer {
 }
 
 fn document(offer: &Offer, namespaces: &[&str]) -> String {
+    with(offer, json!({"namespaces": namespaces}))
+}
+
+fn with(offer: &Offer, spec: Value) -> String {
     let (source, secret) = (&*offer.source.0, &*offer.source.1);
-    registry_credential(&offer.credential, (source, secret), json!({"namespaces": namespaces})).to_string()
+    registry_credential(&offer.credential, (source, secret), spec).to_string()
 }
 
 /// Lets the author read that one Secret.
@@ -75,4 +79,54 @@ async fn metadata_may_be_changed_without_reading_the_secret_but_a_change_of_the_
     assert!(refusal.contains(&format!("may not get Secret {}/kept", offer.source.0)), "{refusal}");
     let delete = ["delete", "regcred", &offer.credential];
     scene.control_plane().kubectl_as(User::Author, &delete).await.succeeded();
+}
+
+/// A user who may write credentials, and read and update the Secrets of all namespaces.
+const OVERWRITER: &str = "overwriter";
+
+async fn let_overwrite(scene: &Scene) {
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let rules = json!([
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "update"]},
+        {"apiGroups": ["regcred.dev"], "resources": ["registrycredentials"], "verbs": ["*"]},
+    ]);
+    scene.create(roles, &json!({"metadata": {"name": OVERWRITER}, "rules": rules})).await;
+    let group = "rbac.authorization.k8s.io";
+    let binding = json!({
+        "metadata": {"name": OVERWRITER},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": OVERWRITER},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": OVERWRITER}],
+    });
+    scene.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &binding).await;
+}
+
+#[tokio::test]
+async fn who_may_not_change_the_secrets_of_others_may_not_let_regcred_do_it() {
+    let scene = Scene::enter().await;
+    let offer = secret_alone(&scene).await;
+    let_read(&scene, &offer).await;
+    let refuse = with(&offer, json!({"namespaces": ["team-a"], "conflict": "Refuse"}));
+    let admitted =
+        async || (scene.control_plane().apply_as(User::Author, &refuse).await.code == 0).then_some(());
+    scene.eventually("the author's credential", admitted).await;
+    for conflict in ["Adopt", "Overwrite"] {
+        let document = with(&offer, json!({"namespaces": ["team-a"], "conflict": conflict}));
+        let refusal = scene.control_plane().apply_as(User::Author, &document).await.failed();
+        let expected = format!(
+            "user \"author\" may not update Secrets in all namespaces, which spec.conflict {conflict} lets regcred do"
+        );
+        assert!(refusal.contains(&expected), "{refusal}");
+        assert!(
+            refusal.contains("grant \"update\" on Secrets cluster-wide, or set conflict: Refuse"),
+            "{refusal}"
+        );
+    }
+    let_overwrite(&scene).await;
+    for conflict in ["Adopt", "Overwrite"] {
+        let document = with(&offer, json!({"namespaces": ["team-a"], "conflict": conflict}));
+        let manifest = scene.control_plane().manifest(&document);
+        let apply = ["apply", "-f", &manifest, &format!("--as={OVERWRITER}")];
+        let admitted = async || (scene.control_plane().kubectl(&apply).await.code == 0).then_some(());
+        scene.eventually("the credential of who may update all Secrets", admitted).await;
+    }
 }

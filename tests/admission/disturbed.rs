@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use super::scene::{Scene, pull_secrets};
+use super::scene::{Scene, pods, pull_secrets};
 use crate::harness::credentials::pod;
 use crate::harness::network::Mode;
 use crate::harness::{Installation, background};
@@ -28,7 +28,7 @@ async fn passed_without_us(scene: &Scene) -> f64 {
 }
 
 #[tokio::test]
-async fn while_no_server_answers_pods_come_up_without_the_name_and_afterwards_with_it() {
+async fn while_no_server_answers_pods_come_up_without_the_name_which_later_ones_get_and_the_copy_comes() {
     let (scene, _turn) = scene().await;
     let namespace = scene.namespace("down").await;
     let offer = scene.offer(&namespace).await;
@@ -42,7 +42,8 @@ async fn while_no_server_answers_pods_come_up_without_the_name_and_afterwards_wi
         assert!(pull_secrets(&answer.object()).is_empty(), "{mode:?}");
     }
     assert!(passed_without_us(&scene).await - before > 1.5, "the API server went on twice");
-    assert!(scene.secret_names(&namespace).await.is_empty());
+    // Nobody was asked about these pods, but the controller sees them, and what they need.
+    scene.secret(&namespace, &offer.copy()).await;
     for replica in scene.installation().replicas() {
         replica.backend().set_mode(Mode::Open);
     }
@@ -52,6 +53,10 @@ async fn while_no_server_answers_pods_come_up_without_the_name_and_afterwards_wi
         (pull_secrets(&stored) == [offer.copy()]).then_some(())
     };
     scene.eventually("a pod with the pull Secret", injected).await;
+    for name in ["refused", "blackhole"] {
+        let stored = scene.get(&format!("{}/{name}", pods(&namespace))).await.unwrap();
+        assert!(pull_secrets(&stored).is_empty(), "{name}: nothing can be added to a pod that is there");
+    }
 }
 
 #[tokio::test]

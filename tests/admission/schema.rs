@@ -23,6 +23,15 @@ async fn dry_run(scene: &Scene, object: &Value) -> Answer {
     scene.call(User::Admin, Method::POST, &path, Some(object)).await
 }
 
+/// The spec as the API server stores it: with what the schema adds where nothing is said.
+fn stored(credential: &Value) -> Value {
+    let mut spec = json!({"distribution": "OnDemand", "conflict": "Refuse", "mode": "Enforce"});
+    for (member, value) in credential["spec"].as_object().unwrap() {
+        spec[member] = value.clone();
+    }
+    spec
+}
+
 /// A spec for all namespaces with this one member more.
 fn with(member: &str, value: Value) -> Value {
     let mut spec = json!({"namespaces": ["*"]});
@@ -101,6 +110,10 @@ async fn what_has_no_meaning_is_refused_with_the_reason() {
             with("secretRef", json!({"namespace": "a", "name": "b/c"})),
             "spec.secretRef.name in body should match",
         ),
+        ("short", with("distribution", json!("Lazy")), "spec.distribution: Unsupported value: \"Lazy\""),
+        ("short", with("conflict", json!("overwrite")), "spec.conflict: Unsupported value: \"overwrite\""),
+        ("short", with("mode", json!("Off")), "spec.mode: Unsupported value: \"Off\""),
+        ("short", with("mode", json!(true)), "spec.mode"),
     ];
     let mut wrong = Vec::new();
     for (name, spec, reason) in table {
@@ -138,11 +151,18 @@ async fn what_has_a_meaning_is_accepted() {
         ("short", with("secretRef", json!({"namespace": "a", "name": "pull-secret.v1"}))),
         (&*"n".repeat(245), json!({"namespaces": ["*"]})),
         (&*long, with("copyName", json!("short"))),
+        ("short", with("distribution", json!("OnDemand"))),
+        ("short", with("distribution", json!("Eager"))),
+        ("short", with("conflict", json!("Refuse"))),
+        ("short", with("conflict", json!("Adopt"))),
+        ("short", with("conflict", json!("Overwrite"))),
+        ("short", with("mode", json!("Enforce"))),
+        ("short", with("mode", json!("Audit"))),
     ];
     let mut wrong = Vec::new();
     for (name, spec) in table {
         let answer = dry_run(&scene, &credential(name, &spec)).await;
-        if answer.code != 201 || answer.body["spec"] != credential(name, &spec)["spec"] {
+        if answer.code != 201 || answer.body["spec"] != stored(&credential(name, &spec)) {
             wrong.push(format!("{spec}: {} {}", answer.code, answer.body));
         }
     }
@@ -155,8 +175,8 @@ async fn a_misspelt_field_is_refused_by_kubectl_and_never_stored() {
     let misspelt = credential("misspelt", &with("exludeNamespaces", json!(["team-a"])));
     let refusal = scene.control_plane().apply_as(User::Admin, &misspelt.to_string()).await.failed();
     assert!(refusal.contains("unknown field \"spec.exludeNamespaces\""), "{refusal}");
-    let stored = dry_run(&scene, &misspelt).await.object();
-    assert_eq!(stored["spec"], credential("misspelt", &json!({"namespaces": ["*"]}))["spec"]);
+    let object = dry_run(&scene, &misspelt).await.object();
+    assert_eq!(object["spec"], stored(&credential("misspelt", &json!({"namespaces": ["*"]}))));
 }
 
 #[tokio::test]
@@ -166,10 +186,11 @@ async fn kubectl_get_regcred_prints_where_the_secret_comes_from() {
     scene.create(&secrets(&sources), &registry_secret(&sources, "kept", &["printed.example"])).await;
     let spec = json!({"namespaces": ["printed"]});
     scene.create(CREDENTIALS, &registry_credential(&name, (&sources, "kept"), spec)).await;
-    let printed = scene.control_plane().kubectl(&["get", "regcred", &name]).await.succeeded();
+    let printed = scene.control_plane().kubectl(&["get", "regcred", &name, "-o", "wide"]).await.succeeded();
     let lines: Vec<Vec<&str>> = printed.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["NAME", "NAMESPACE", "SECRET", "AGE"]);
-    assert_eq!(&lines[1][..3], [&*name, &*sources, "kept"]);
+    assert_eq!(&lines[0][lines[0].len() - 3..], ["NAMESPACE", "SECRET", "MESSAGE"]);
+    assert_eq!(lines[1][0], name);
+    assert!(lines[1].windows(2).any(|pair| pair == [&*sources, "kept"]), "{printed}");
     let explained = scene.control_plane().kubectl(&["explain", "regcred.spec.images"]).await.succeeded();
     assert!(explained.contains("Narrows the images it is for"), "{explained}");
 }

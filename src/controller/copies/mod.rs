@@ -4,7 +4,8 @@
 //! It is driven by what the watches show: each change names places, each place is looked at by a pure function, and what
 //! that says is done. At rest it asks the API server nothing.
 
-mod confirm;
+#[cfg(test)]
+mod cost;
 mod places;
 mod plan;
 mod queue;
@@ -55,7 +56,7 @@ pub struct Reconciler {
     /// What is known.
     pub index: Arc<Index>,
     /// What the leader knows of pods.
-    pub pods: Arc<Pods>,
+    pub pods: Pods,
     /// To create copies.
     pub carrier: Carrier,
     /// What has changed.
@@ -169,7 +170,7 @@ impl Term<'_> {
 
     fn plan(&mut self, place: &ObjectKey, now: Instant) -> Plan {
         let Reconciler { index, pods, graces, .. } = self.reconciler;
-        let planner = Planner { known: &index.snapshot(), pods: &**pods, graces: *graces, now };
+        let planner = Planner { known: &index.snapshot(), pods, graces: *graces, now };
         let mut record = self.records.remove(place).unwrap_or_default();
         let plan = planner.plan(place, &mut record);
         if record != Record::default() {

@@ -18,6 +18,10 @@ use crate::model::source::{SourceSecret, SourceState};
 /// from a backup.
 const OUTDATED_FOR: Duration = Duration::from_mins(2);
 
+/// For how long a copy that its credential owned is left to the garbage collector, which takes a moment. It may fail to see
+/// that a custom resource has gone, as when the API server starts anew just then.
+const COLLECTED_WITHIN: Duration = Duration::from_secs(10);
+
 /// What is known of pods.
 pub(super) trait Needs {
     /// Whether a pod of the namespace needs the credential; `None` when pods are not known.
@@ -127,8 +131,9 @@ impl<N: Needs> Planner<'_, N> {
         let guard = copy.guard();
         let mut credentials = self.known.credentials.values();
         let Some(credential) = credentials.find(|credential| credential.uid == copy.credential_uid) else {
-            return self.orphan(key, copy, guard);
+            return self.orphan(key, copy, guard, record);
         };
+        record.orphaned = None;
         // What is ending ends by itself, and what the watch does not show yet is looked at when it does.
         if self.known.namespaces.get(&place.namespace).is_none_or(|namespace| namespace.terminating) {
             return Plan::Nothing;
@@ -174,11 +179,19 @@ impl<N: Needs> Planner<'_, N> {
         }
     }
 
-    /// The credential is not known, so it has gone, or it is unusable as it is written now.
-    fn orphan(&self, key: CopyKey, copy: &Copy, guard: Guard) -> Plan {
-        if self.known.is_unusable(&key.credential_uid) || copy.is_owned && !copy.is_adopted {
-            // The garbage collector removes what is owned.
-            Plan::Nothing
+    /// The credential is not known: it has gone, or has come and the watch is late, or is unusable as it is written now.
+    fn orphan(&self, key: CopyKey, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
+        if self.known.is_unusable(&key.credential_uid) {
+            return Plan::Nothing;
+        }
+        let pause = match self.known.has_ended(&key.credential_uid) {
+            true if copy.is_owned => COLLECTED_WITHIN,
+            true => Duration::ZERO,
+            false => OUTDATED_FOR,
+        };
+        let ends = since(&mut record.orphaned, self.now) + pause;
+        if self.now < ends {
+            Plan::Later(ends)
         } else if copy.is_adopted {
             Plan::Release(key, guard)
         } else {

@@ -8,11 +8,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, PatchParams, Preconditions};
 use kube::{Api, Client};
 
-use super::confirm::PodsNow;
 use super::plan::Plan;
 use crate::api::Conflict;
-use crate::cluster::brief;
 use crate::cluster::carrier::{Carrier, FIELD_MANAGER, WRITE_TIMEOUT};
+use crate::cluster::{brief, pods};
 use crate::knowledge::Index;
 use crate::knowledge::copy::Copy;
 use crate::leadership::Leadership;
@@ -193,9 +192,11 @@ impl Writer {
     /// The watch on pods may be late. The API server is asked for the pods that there are now, so that the copy goes only if
     /// none of them needs it.
     async fn delete_unneeded(&self, wanted: Wanted, guard: Guard) -> Outcome {
-        let pods = PodsNow::read(&self.client, &wanted.place.namespace);
+        let pods = pods::of_namespace(&self.client, &wanted.place.namespace);
         match tokio::time::timeout(WRITE_TIMEOUT, pods).await {
-            Ok(Ok(pods)) if pods.need(&self.index.snapshot(), &wanted) => {
+            Ok(Ok(pods))
+                if pods.needs(&self.index.snapshot(), &wanted.place.namespace, &wanted.credential) =>
+            {
                 self.patch(wanted.key(), guard, CopyPatch::unmark, Outcome::Unmarked).await
             }
             // The look has taken its time.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
+use super::statuses::{await_source, sources_listed};
 use super::{Index, key_of};
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
@@ -25,11 +26,16 @@ impl Index {
         };
         match Credential::parse(object) {
             Ok(credential) => {
-                let generation = credential.generation;
+                let (generation, source) = (credential.generation, credential.source.clone());
                 self.change(|snapshot| {
                     snapshot.unusable.remove(name);
-                    let former = snapshot.credentials.insert(name.into(), Arc::new(credential));
+                    let credential = Arc::new(credential);
+                    let former = snapshot.credentials.insert(name.into(), Arc::clone(&credential));
+                    if let Some(former) = former.as_ref().filter(|former| former.uid != credential.uid) {
+                        snapshot.end(former.uid.clone());
+                    }
                     forget_source_unless_used(snapshot, former.as_deref());
+                    await_source(snapshot, &source);
                     // What stood in the way of what was written before need not stand in the way of this.
                     if let Some(former) = former.filter(|former| former.generation != generation) {
                         snapshot.setbacks.retain(|key, _| key.credential_uid != former.uid);
@@ -51,8 +57,12 @@ impl Index {
     /// A credential is gone. What was known of its source goes unless another credential refers to it.
     pub fn delete_credential(&self, name: &str) {
         self.change(|snapshot| {
-            snapshot.unusable.remove(name);
+            let unusable = snapshot.unusable.remove(name).map(|unusable| unusable.uid);
+            snapshot.stored.remove(name);
             let gone = snapshot.credentials.remove(name);
+            if let Some(uid) = gone.as_ref().map(|gone| gone.uid.clone()).or(unusable) {
+                snapshot.end(uid);
+            }
             forget_source_unless_used(snapshot, gone.as_deref());
         });
     }
@@ -111,6 +121,7 @@ impl Index {
             let sources = snapshot.sources.iter().filter(|(key, source)| is_gone(key, source));
             let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
             snapshot.sources.extend(gone);
+            sources_listed(snapshot, namespace, secret_type);
         });
     }
 }
@@ -122,5 +133,6 @@ fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential
     };
     if !snapshot.credentials.values().any(|credential| credential.source == former.source) {
         snapshot.sources.remove(&former.source);
+        snapshot.unread_sources.remove(&former.source);
     }
 }

@@ -204,13 +204,21 @@ fn a_copy_under_a_former_name_goes_when_no_pod_names_it() {
 }
 
 #[rstest]
-#[case::owned(|_: &mut Secret| {}, "nothing")]
-#[case::without_owner(|copy: &mut Secret| copy.metadata.owner_references = None, "delete")]
-#[case::adopted(adopted, "release")]
-fn a_copy_whose_credential_has_gone(#[case] change: fn(&mut Secret), #[case] expected: &str) {
+#[case::owned(|_: &mut Secret| {}, ["at 10", "delete"])]
+#[case::without_owner(|copy: &mut Secret| copy.metadata.owner_references = None, ["delete", "delete"])]
+#[case::adopted(adopted, ["release", "release"])]
+fn a_copy_whose_credential_has_gone(#[case] change: fn(&mut Secret), #[case] expected: [&str; 2]) {
     let mut scene = Scene::new().copy(change);
     scene.index.delete_credential("ghcr");
-    assert_eq!(scene.at(0), expected);
+    assert_eq!([scene.at(0), scene.at(10)], expected);
+}
+
+#[test]
+fn a_copy_whose_credential_has_never_been_seen_is_left_until_the_watch_cannot_be_late_any_more() {
+    let stranger =
+        |copy: &mut Secret| annotate(copy, |origin| origin["credentialUid"] = "of-a-stranger".into());
+    let mut scene = Scene::new().copy(stranger);
+    assert_eq!([scene.at(0), scene.at(119), scene.at(120)], ["at 120", "at 120", "delete"]);
 }
 
 #[test]
