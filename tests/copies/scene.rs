@@ -17,9 +17,9 @@ use crate::harness::{ControlPlane, Installation, User, background, reviews};
 /// How long a copy stays that nobody needs, how long copies outlive their source, and the settle time: short enough to wait
 /// for, and long enough that a busy machine does not take one for the other.
 pub(crate) const PAUSES: [&str; 3] = ["--unneeded-grace=2s", "--source-grace=8s", "--settle-time=4s"];
-/// What takes a moment on an idle machine may take this long on a busy one; the garbage collector alone takes half a minute to
-/// hear of a kind that is new.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// What takes a moment on an idle machine may take this long on a busy one. The garbage collector takes half a minute to hear
+/// of a kind that is new, and a leader two minutes to believe that a credential which it has never seen has gone.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 /// The pause between two looks.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -64,12 +64,11 @@ impl Scene {
     pub(crate) async fn enter_in_turn(prefix: &str) -> Self {
         static TURN: Mutex<Option<&'static Installation>> = Mutex::const_new(None);
         let mut turn = TURN.lock().await;
-        let installation = match *turn {
-            Some(installation) => installation,
-            None => {
-                let started = background::spawn(async { Installation::start(&PAUSES).await }).await;
-                turn.insert(Box::leak(Box::new(started.expect("an installation"))))
-            }
+        let installation = if let Some(installation) = *turn {
+            installation
+        } else {
+            let started = background::spawn(async { Installation::start(&PAUSES).await }).await;
+            turn.insert(Box::leak(Box::new(started.expect("an installation"))))
         };
         Self { _turn: Some(turn), ..Self::on(installation, prefix).await }
     }
