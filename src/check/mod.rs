@@ -26,8 +26,12 @@ use report::{Format, Report};
 use request::{OldObjects, Requests};
 use state::State;
 
+use crate::knowledge::Index;
 use crate::model::consent::Consent;
+use crate::model::scope::{self, Scope};
 
+/// The namespace that `manifests/` install regcred into.
+const OWN_NAMESPACE: &str = "regcred-system";
 /// How many namespaces a note names.
 const NAMESPACES_IN_A_NOTE: usize = 10;
 
@@ -79,6 +83,12 @@ pub struct Arguments {
     /// Whether namespaces are asked, by their labels, if they consent to a credential, as given to regcred serve
     #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
     consent: Consent,
+
+    /// The namespaces that regcred is limited to, as given to regcred serve; by default all
+    #[arg(
+        long, env = "REGCRED_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = scope::parse_name
+    )]
+    namespaces: Vec<Arc<str>>,
 
     /// How the decisions are written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -158,7 +168,9 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         has_problem = true;
         say(&problem.to_string());
     };
-    let mut state = State::read(&arguments.state, &arguments.namespace, arguments.consent, &mut complain);
+    let scope = Scope::of(&arguments.namespaces);
+    let knows_nothing = Index::new(OWN_NAMESPACE).with_consent(arguments.consent).with_scope(scope);
+    let mut state = State::read(&arguments.state, &arguments.namespace, knows_nothing, &mut complain);
     let requests = Requests {
         operation: arguments.operation,
         namespace: arguments.namespace.clone(),

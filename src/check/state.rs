@@ -15,13 +15,11 @@ use crate::api::RegistryCredential;
 use crate::knowledge::index::key_of;
 use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
-use crate::model::consent::Consent;
 use crate::model::copy::{CopyAnswer, Origin};
+use crate::model::credential::CredentialError;
 use crate::model::namespace::Namespace;
 use crate::policy::{Answers, NamespaceAnswer, Need};
 
-/// The namespace that `manifests/` install regcred into.
-const OWN_NAMESPACE: &str = "regcred-system";
 /// The label that the API server gives every namespace, with its name as value (`corev1.LabelMetadataName`).
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
@@ -45,11 +43,11 @@ struct Objects {
 }
 
 impl State {
-    /// Reads the state. Objects that name no namespace are taken to be in `namespace`.
+    /// Reads the state into an index that knows nothing yet. Objects that name no namespace are taken to be in `namespace`.
     pub(super) fn read(
         arguments: &[PathBuf],
         namespace: &str,
-        consent: Consent,
+        index: Index,
         mut report: impl FnMut(Problem),
     ) -> Self {
         let mut objects = Objects::default();
@@ -63,7 +61,7 @@ impl State {
             }
             Err(problem) => report(problem),
         });
-        objects.into_state(consent, report)
+        objects.into_state(&index, report)
     }
 
     /// Answers what a decision needs: a namespace that is not there is taken to be there, without labels of its own,
@@ -107,8 +105,7 @@ impl Objects {
         Ok(())
     }
 
-    fn into_state(self, consent: Consent, mut report: impl FnMut(Problem)) -> State {
-        let index = Index::new(OWN_NAMESPACE).with_consent(consent);
+    fn into_state(self, index: &Index, mut report: impl FnMut(Problem)) -> State {
         // The uids by which the copies that are there name their credentials.
         let mut uids: BTreeMap<String, String> = BTreeMap::new();
         for origin in self.secrets.iter().filter_map(|secret| Origin::of(&secret.metadata)) {
@@ -121,8 +118,10 @@ impl Objects {
                 .metadata
                 .uid
                 .get_or_insert_with(|| uids.remove(&name).unwrap_or_else(|| format!("uid-of-{name}")));
-            if let Err(error) = index.apply_credential(&credential) {
-                report(Problem { place, reason: Reason::Credential { name, error } });
+            match index.apply_credential(&credential) {
+                // Nothing is wrong with one that is no business of this regcred.
+                Ok(()) | Err(CredentialError::OutOfScope(_)) => {}
+                Err(error) => report(Problem { place, reason: Reason::Credential { name, error } }),
             }
         }
         for secret in &self.secrets {

@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod changes;
 pub mod pending;
 pub mod pods;
+mod reach;
 pub mod reads;
 mod sources;
 pub mod watch;

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::changes::{Change, Changes};
 use super::pending::Pending;
+use super::reach::{Reach, follow_in};
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
 use crate::knowledge::Index;
@@ -44,15 +45,24 @@ pub(super) trait Sink<K>: Send {
     fn retain(&mut self, listed: &HashSet<Self::Key>);
 }
 
+/// What the API server says to a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A complete list has come.
+    Listed,
+    /// There is no right to look.
+    Forbidden,
+}
+
 /// Follows one watch for ever; errors are logged and tried again with a growing pause.
 ///
-/// `synced` is called after each complete list.
+/// `answered` is called after each complete list, and each time that it is forbidden.
 pub(super) async fn follow<K, S>(
     what: &'static str,
     api: Api<K>,
     config: watcher::Config,
     mut sink: S,
-    mut synced: impl FnMut() + Send,
+    mut answered: impl FnMut(Answer) + Send,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
@@ -71,12 +81,21 @@ pub(super) async fn follow<K, S>(
             Ok(Event::InitDone) => {
                 sink.retain(&listed);
                 listed = HashSet::new();
-                synced();
+                answered(Answer::Listed);
             }
             Ok(Event::Apply(object)) => sink.apply(&object),
             Ok(Event::Delete(object)) => sink.delete(&object),
+            Err(error) if is_forbidden(&error) => answered(Answer::Forbidden),
             Err(_) => {}
         }
+    }
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_forbidden(),
+        _ => false,
     }
 }
 
@@ -116,25 +135,37 @@ pub fn run(
         changes.clone(),
         readiness.part("source-secrets"),
     );
+    let scope = index.snapshot().scope.clone();
     let source_ended = sources.ended();
     let credentials = Credentials { index: Arc::clone(&index), sources, changes: changes.clone() };
     let namespaces =
         Namespaces { index: Arc::clone(&index), pending: pending.clone(), changes: changes.clone() };
-    let accounts = ServiceAccounts(Arc::clone(&index));
-    let all = watcher::Config::default;
-    let part = |name| {
-        let part: Part = readiness.part(name);
-        move || part.ready()
+    let index_of_accounts = Arc::clone(&index);
+    let accounts = move |reach| ServiceAccounts { index: Arc::clone(&index_of_accounts), reach };
+    let those_copies = move |reach| Copies {
+        index: Arc::clone(&index),
+        pending: pending.clone(),
+        changes: changes.clone(),
+        reach,
     };
+    let all = watcher::Config::default;
+    let part = |name| readiness.part(name);
     let [of_credentials, of_namespaces, of_accounts, of_copies] =
         ["registrycredentials", "namespaces", "serviceaccounts", "copies"].map(part);
+    let ready = |part: Part| {
+        move |answer| {
+            if answer == Answer::Listed {
+                part.ready();
+            }
+        }
+    };
     async move {
         tokio::select! {
         () = source_ended.notified() => {}
-        () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, of_credentials) => {}
-        () = follow("namespaces", Api::all(client.clone()), all(), namespaces, of_namespaces) => {}
-        () = follow("serviceaccounts", Api::all(client.clone()), all(), accounts, of_accounts) => {}
-        () = follow("copies", Api::all(client.clone()), copies, Copies { index, pending, changes }, of_copies) => {}
+        () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, ready(of_credentials)) => {}
+        () = follow("namespaces", Api::all(client.clone()), all(), namespaces, ready(of_namespaces)) => {}
+        () = follow_in("serviceaccounts", client.clone(), &scope, all(), accounts, || of_accounts.ready()) => {}
+        () = follow_in("copies", client.clone(), &scope, copies, those_copies, || of_copies.ready()) => {}
         }
     }
 }
@@ -213,7 +244,10 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
     }
 }
 
-struct ServiceAccounts(Arc<Index>);
+struct ServiceAccounts {
+    index: Arc<Index>,
+    reach: Reach,
+}
 
 impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
     type Key = ObjectKey;
@@ -223,15 +257,18 @@ impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
     }
 
     fn apply(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
-        self.0.apply_service_account(&object.metadata);
+        self.index.apply_service_account(&object.metadata);
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
-        self.0.delete_service_account(&object.metadata);
+        self.index.delete_service_account(&object.metadata);
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
-        self.0.retain_service_accounts(listed);
+        match &self.reach {
+            None => self.index.retain_service_accounts(listed),
+            Some(namespace) => self.index.retain_service_accounts_in(namespace, listed),
+        }
     }
 }
 
@@ -239,6 +276,7 @@ struct Copies {
     index: Arc<Index>,
     pending: Pending,
     changes: Changes,
+    reach: Reach,
 }
 
 impl Sink<Secret> for Copies {
@@ -266,7 +304,11 @@ impl Sink<Secret> for Copies {
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
-        create_again(&self.pending, self.index.retain_copies(listed));
+        let missed = match &self.reach {
+            None => self.index.retain_copies(listed),
+            Some(namespace) => self.index.retain_copies_in(namespace, listed),
+        };
+        create_again(&self.pending, missed);
         self.changes.add(&Change::Everything);
     }
 }

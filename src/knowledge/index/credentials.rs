@@ -23,7 +23,15 @@ impl Index {
         let Some(name) = object.metadata.name.as_deref() else {
             return Err(CredentialError::NoName);
         };
-        match Credential::parse(object) {
+        let in_scope = |credential: Credential| {
+            let namespace = &*credential.source.namespace;
+            if self.snapshot().scope.covers(namespace) {
+                Ok(credential)
+            } else {
+                Err(CredentialError::OutOfScope(namespace.to_owned()))
+            }
+        };
+        match Credential::parse(object).and_then(in_scope) {
             Ok(credential) => {
                 let generation = credential.generation;
                 self.change(|snapshot| {
@@ -111,6 +119,19 @@ impl Index {
             let sources = snapshot.sources.iter().filter(|(key, source)| is_gone(key, source));
             let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
             snapshot.sources.extend(gone);
+        });
+    }
+
+    /// The watch on this source alone has listed what there is of a Secret type: the source, or nothing.
+    pub fn source_listed(&self, key: &ObjectKey, secret_type: &str, is_there: bool) {
+        if is_there {
+            return;
+        }
+        self.change(|snapshot| {
+            let source = snapshot.sources.get(key).filter(|source| source.secret_type() == Some(secret_type));
+            if let Some(gone) = source.map(Source::gone) {
+                snapshot.sources.insert(key.clone(), gone);
+            }
         });
     }
 }
