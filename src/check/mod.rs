@@ -170,7 +170,7 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
     };
     let scope = Scope::of(&arguments.namespaces);
     let knows_nothing = Index::new(OWN_NAMESPACE).with_consent(arguments.consent).with_scope(scope);
-    let mut state = State::read(&arguments.state, &arguments.namespace, knows_nothing, &mut complain);
+    let mut state = State::read(&arguments.state, &arguments.namespace, &knows_nothing, &mut complain);
     let requests = Requests {
         operation: arguments.operation,
         namespace: arguments.namespace.clone(),

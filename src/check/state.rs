@@ -47,7 +47,7 @@ impl State {
     pub(super) fn read(
         arguments: &[PathBuf],
         namespace: &str,
-        index: Index,
+        index: &Index,
         mut report: impl FnMut(Problem),
     ) -> Self {
         let mut objects = Objects::default();
@@ -61,7 +61,7 @@ impl State {
             }
             Err(problem) => report(problem),
         });
-        objects.into_state(&index, report)
+        objects.into_state(index, report)
     }
 
     /// Answers what a decision needs: a namespace that is not there is taken to be there, without labels of its own,
