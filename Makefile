@@ -11,7 +11,7 @@ CRD := manifests/registrycredentials.regcred.dev.yaml
 # The namespaces that `make namespaced` limits regcred to.
 NAMESPACES ?= registries,team-a
 
-.PHONY: help run test lint bench control-plane certificates manifests namespaced image
+.PHONY: help run test lint bench bench-memory control-plane certificates manifests namespaced image
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,10 @@ lint: ## Check formatting, lints, dependencies and file lengths
 	.ci/lint
 
 bench: ## Measure the server against a bare one, and the cost of a decision
-	cargo bench --locked --bench '*' -- $(ARGS)
+	cargo bench --locked --bench server -- $(ARGS)
+
+bench-memory: ## Measure what replicas keep of a large cluster on a real API server (ARGS=--scale=10 for a small one)
+	assets=$$(tests/control-plane/build | tail -n 1); KUBEBUILDER_ASSETS=$$assets cargo bench --locked --bench memory -- $(ARGS)
 
 control-plane: ## Build the control plane for the tests (once; minutes the first time) and print its folder
 	tests/control-plane/build

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use leader::Leader;
 use tasks::Tasks;
 
 use crate::admission::Reviewer;
@@ -18,12 +19,12 @@ use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
-use crate::cluster::{pods, watch};
-use crate::controller::copies::{self, CopySettings, Reconciler};
-use crate::controller::repair::{PodSettings, Repair};
+use crate::cluster::watch;
+use crate::controller::copies::CopySettings;
+use crate::controller::repair::{PodSettings, PodSettingsError};
 use crate::controller::retry;
 use crate::events::{self, Recorder};
-use crate::knowledge::{Index, Pods};
+use crate::knowledge::Index;
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
 use crate::model::scope::{self, Scope};
@@ -39,9 +40,8 @@ use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 use crate::telemetry::log::{self, LogError, LogFormat};
 use crate::telemetry::metrics::ServerMetrics;
-use crate::telemetry::pod_metrics::PodMetrics;
-use crate::telemetry::reconcile_metrics::ReconcileMetrics;
 
+mod leader;
 mod tasks;
 
 /// How long a connection to the API server may take: an admission call that needs one has a few seconds in all.
@@ -112,6 +112,9 @@ pub enum AppError {
     /// The times of the lease contradict each other.
     #[error(transparent)]
     Leadership(#[from] leadership::SettingsError),
+    /// The settings about pods contradict each other.
+    #[error(transparent)]
+    Pods(#[from] PodSettingsError),
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -143,11 +146,10 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
-    let scope = Scope::of(&arguments.namespaces);
     let index = Arc::new(
         Index::new(&own_namespace)
             .with_consent(arguments.consent)
-            .with_scope(scope.clone())
+            .with_scope(Scope::of(&arguments.namespaces))
             .with_reliance_for(arguments.copies.graces().settle),
     );
     let pending = Pending::default();
@@ -173,29 +175,17 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         leader_metrics,
         recorder.clone(),
     )?;
-    let pods = Pods::default();
-    let pod_watch = pods::run(client.clone(), scope, pods.clone(), changes.clone(), leads.clone());
-    let repair = Repair {
+    let leader = Leader {
         client: client.clone(),
         index: Arc::clone(&index),
-        pods: pods.clone(),
-        changes: changes.clone(),
-        leadership: leads.clone(),
-        recorder,
-        metrics: PodMetrics::register(&registry)?,
-        settings: arguments.pods.clone(),
-    };
-    let reconciler = Reconciler {
-        client: client.clone(),
-        index: Arc::clone(&index),
-        pods,
         carrier: carrier.clone(),
         changes,
         leadership: leads,
         readiness: readiness.clone(),
-        graces: arguments.copies.graces(),
-        metrics: ReconcileMetrics::register(&registry, &copies::outcomes())?,
+        recorder,
     };
+    let mut tasks = Tasks::default();
+    leader.spawn(arguments, &registry, &mut tasks)?;
     let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
@@ -205,22 +195,22 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         admin::router(readiness, registry),
         shutdown.clone(),
     );
-    let mut tasks = Tasks::default();
     tasks.spawn("watches", watches);
     tasks.spawn("retry loop", retries);
-    tasks.spawn("publisher of Events", publisher.run());
-    tasks.spawn("controller of copies", reconciler.run());
-    if arguments.pods.watch_pods {
-        tasks.spawn("watch on pods", pod_watch);
-        tasks.spawn("repair of pods", repair.run());
-    }
     tasks.spawn("keeping of certificates", certificates);
+    tasks.spawn("publisher of Events", publisher.run());
     let ended = tokio::select! {
         ended = serving => ended.map(drop).map_err(AppError::from),
         name = tasks.ended() => Err(AppError::Ended(name)),
         () = too_early(&mut election, &shutdown) => Err(AppError::Ended("leader election")),
         error = pass_on_signals(&shutdown) => Err(error),
     };
+    give_lease_back(election, &shutdown).await;
+    ended
+}
+
+/// Waits for the election to give the lease back, unless there is no time for it.
+async fn give_lease_back(election: JoinHandle<()>, shutdown: &Shutdown) {
     if !election.is_finished() && !shutdown.is_aborted() {
         // It began to give the lease back when the server began to drain, and is nearly always long through.
         if !shutdown.is_requested() {
@@ -228,7 +218,6 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         }
         let _ = tokio::time::timeout(RELEASE_TIMEOUT, election).await;
     }
-    ended
 }
 
 /// Waits until a task ends that must not before the server is told to stop.

@@ -22,4 +22,5 @@ mod admission {
     mod sources;
     mod talk;
     mod trace;
+    mod verdicts;
 }

@@ -9,6 +9,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::credential_status::RegistryCredentialStatus;
+
 /// Offers the registry Secret of one namespace to the pods of others.
 ///
 /// Whoever may write one can have the Secret copied; see `manifests/admission-policy.yaml`.
@@ -20,9 +22,16 @@ use serde::{Deserialize, Serialize};
     plural = "registrycredentials",
     shortname = "regcred",
     doc = "Offers a registry Secret to the pods of other namespaces, which get it as their pull Secret.",
-    printcolumn(name = "Namespace", type_ = "string", json_path = ".spec.secretRef.namespace", description = "Where the source Secret is"),
-    printcolumn(name = "Secret", type_ = "string", json_path = ".spec.secretRef.name", description = "The source Secret"),
+    status = "RegistryCredentialStatus",
+    printcolumn(name = "Registries", type_ = "string", json_path = ".status.summary.registries", description = "The hosts it has credentials for"),
+    printcolumn(name = "Synced", type_ = "string", json_path = ".status.summary.synced", description = "Copies that hold what the source holds, of those wanted"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether nothing needs a person's hand"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is ready, or not"),
+    printcolumn(name = "Last Rotation", type_ = "date", json_path = ".status.lastRotation.time", description = "How long ago the source got other content that reached all copies"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Namespace", type_ = "string", json_path = ".spec.secretRef.namespace", priority = 1, description = "Where the source Secret is"),
+    printcolumn(name = "Secret", type_ = "string", json_path = ".spec.secretRef.name", priority = 1, description = "The source Secret"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1, description = "Why it is ready or not, in a sentence"),
     validation = Rule::new("has(self.spec.copyName) || size(self.metadata.name) <= 245")
         .message("the copies' name, regcred-<name>, would be longer than 253 characters: set copyName or shorten the name")
 )]

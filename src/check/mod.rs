@@ -2,12 +2,12 @@
 
 mod documents;
 mod judge;
-mod objects;
-mod problem;
+pub(crate) mod objects;
+pub(crate) mod problem;
 mod read;
 mod report;
-mod request;
-mod state;
+pub(crate) mod request;
+pub(crate) mod state;
 mod value;
 
 use std::collections::BTreeSet;
@@ -22,16 +22,11 @@ use thiserror::Error;
 
 use objects::{Content, Object, each};
 use problem::{Problem, Reason};
-use report::{Format, Report};
+use report::Report;
+pub(crate) use report::{Format, visible};
 use request::{OldObjects, Requests};
-use state::State;
+use state::{AsServed, State};
 
-use crate::knowledge::Index;
-use crate::model::consent::Consent;
-use crate::model::scope::{self, Scope};
-
-/// The namespace that `manifests/` install regcred into.
-const OWN_NAMESPACE: &str = "regcred-system";
 /// How many namespaces a note names.
 const NAMESPACES_IN_A_NOTE: usize = 10;
 
@@ -80,15 +75,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     namespace: String,
 
-    /// Whether namespaces are asked, by their labels, if they consent to a credential, as given to regcred serve
-    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
-    consent: Consent,
-
-    /// The namespaces that regcred is limited to, as given to regcred serve; by default all
-    #[arg(
-        long, env = "REGCRED_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = scope::parse_name
-    )]
-    namespaces: Vec<Arc<str>>,
+    #[command(flatten)]
+    served: AsServed,
 
     /// How the decisions are written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -97,7 +85,7 @@ pub struct Arguments {
 
 /// What is done with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Operation {
+pub(crate) enum Operation {
     /// They are created
     Create,
     /// They replace those of --old
@@ -168,9 +156,7 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         has_problem = true;
         say(&problem.to_string());
     };
-    let scope = Scope::of(&arguments.namespaces);
-    let knows_nothing = Index::new(OWN_NAMESPACE).with_consent(arguments.consent).with_scope(scope);
-    let mut state = State::read(&arguments.state, &arguments.namespace, &knows_nothing, &mut complain);
+    let mut state = State::read(&arguments.state, &arguments.namespace, &arguments.served, &mut complain);
     let requests = Requests {
         operation: arguments.operation,
         namespace: arguments.namespace.clone(),
@@ -187,7 +173,12 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         let judged = object.and_then(|Object { place, content }| {
             let review = match content {
                 Content::Review(review) => Ok(review),
-                Content::Object(object) => requests.review(object),
+                Content::Object(mut object) => {
+                    if requests.operation == Operation::Create {
+                        state.complete(&mut object, &requests.namespace);
+                    }
+                    requests.review(object)
+                }
             };
             let judgement =
                 review.and_then(|review| judge::judge(&review, &mut state, now).ok_or(Reason::NotAReview));
@@ -227,7 +218,7 @@ fn old_objects(arguments: &Arguments, mut complain: impl FnMut(Problem)) -> OldO
 }
 
 /// Labels can decide who is offered a credential, and who has opted out.
-fn note_absent(namespaces: &BTreeSet<Arc<str>>) {
+pub(crate) fn note_absent(namespaces: &BTreeSet<Arc<str>>) {
     let mut names: Vec<&str> = namespaces.iter().map(|name| &**name).take(NAMESPACES_IN_A_NOTE).collect();
     if names.is_empty() {
         return;
@@ -242,6 +233,6 @@ fn note_absent(namespaces: &BTreeSet<Arc<str>>) {
 }
 
 /// Says something on standard error; nothing can be done if nobody listens.
-fn say(sentence: &str) {
+pub(crate) fn say(sentence: &str) {
     let _ = writeln!(io::stderr(), "regcred: {}", report::visible(sentence));
 }

@@ -11,14 +11,14 @@ use super::read::{Input, inputs};
 
 /// One object of an input.
 #[derive(Debug)]
-pub(super) struct Object {
-    pub(super) place: Place,
-    pub(super) content: Content,
+pub(crate) struct Object {
+    pub(crate) place: Place,
+    pub(crate) content: Content,
 }
 
 /// What an object is.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// An object of the API, with a kind.
     Object(ApiObject),
     /// A recorded `AdmissionReview`, as JSON.
@@ -27,19 +27,20 @@ pub(super) enum Content {
 
 /// An object of the API.
 #[derive(Debug)]
-pub(super) struct ApiObject {
+pub(crate) struct ApiObject {
     /// API group; empty for the core group.
-    pub(super) group: String,
-    pub(super) version: String,
-    pub(super) kind: String,
-    pub(super) value: Value,
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    pub(crate) value: Value,
 }
 
 /// What tells an object from others.
-pub(super) type Identity = (String, String, String, String);
+pub(crate) type Identity = (String, String, String, String);
 
 impl ApiObject {
-    fn new(value: Value) -> Option<Self> {
+    /// `None` for a value without kind or version.
+    pub(crate) fn new(value: Value) -> Option<Self> {
         let text = |field: &str| value.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (api_version, kind) = (text("apiVersion")?, text("kind")?.to_owned());
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -47,26 +48,26 @@ impl ApiObject {
     }
 
     /// A text of its metadata; empty when absent.
-    pub(super) fn metadata(&self, field: &str) -> &str {
+    pub(crate) fn metadata(&self, field: &str) -> &str {
         let metadata = self.value.get("metadata");
         metadata.and_then(|metadata| metadata.get(field)).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Whether it is of this kind.
-    pub(super) fn is(&self, group: &str, kind: &str) -> bool {
+    pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
         self.group == group && self.kind == kind
     }
 
     /// Group, kind, namespace and name. Whether a kind has namespaces is not known offline, so that of an object
     /// which names none is taken for `namespace`, on both sides of a comparison.
-    pub(super) fn identity(&self, namespace: &str) -> Identity {
+    pub(crate) fn identity(&self, namespace: &str) -> Identity {
         let own = self.metadata("namespace");
         let namespace = if own.is_empty() { namespace } else { own };
         (self.group.clone(), self.kind.clone(), namespace.to_owned(), self.metadata("name").to_owned())
     }
 
     /// Its kind and name, for sentences.
-    pub(super) fn description(&self) -> String {
+    pub(crate) fn description(&self) -> String {
         let (namespace, name) = (self.metadata("namespace"), self.metadata("name"));
         let slash = if namespace.is_empty() { "" } else { "/" };
         format!("{} {namespace}{slash}{name}", self.kind)
@@ -74,7 +75,7 @@ impl ApiObject {
 }
 
 /// Calls `take` for each object of the inputs, in their order, and for each problem with one.
-pub(super) fn each(arguments: &[PathBuf], mut take: impl FnMut(Result<Object, Problem>)) {
+pub(crate) fn each(arguments: &[PathBuf], mut take: impl FnMut(Result<Object, Problem>)) {
     for argument in arguments {
         let mut is_empty = true;
         let mut last_name = Arc::from(super::report::visible(&argument.to_string_lossy()));

@@ -11,11 +11,11 @@ use crate::model::credential::CredentialError;
 
 /// A file, and a line of it where one is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The file as it was named; `-` for standard input.
-    pub(super) file: Arc<str>,
+    pub(crate) file: Arc<str>,
     /// From 1.
-    pub(super) line: Option<usize>,
+    pub(crate) line: Option<usize>,
 }
 
 impl fmt::Display for Place {
@@ -30,17 +30,17 @@ impl fmt::Display for Place {
 /// An input that could not be read.
 #[derive(Debug, Error)]
 #[error("{place}: {reason}")]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// Where.
-    pub(super) place: Place,
+    pub(crate) place: Place,
     /// What.
     #[source]
-    pub(super) reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// What is wrong. No text of the input is repeated but keys and names: it may hold Secrets.
 #[derive(Debug, Error)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
     #[error("is larger than {MAXIMUM_MEBIBYTES} MiB; divide it into several files")]
@@ -57,6 +57,10 @@ pub(super) enum Reason {
     Json(String),
     #[error("is no Kubernetes object: apiVersion or kind is missing")]
     NotAnObject,
+    #[error(
+        "is no Pod, and regcred explain explains pods; of a Deployment or a Job give the pod template as a Pod"
+    )]
+    NotAPod,
     #[error("is no AdmissionReview of admission.k8s.io/v1 with a request")]
     NotAReview,
     #[error(
@@ -78,12 +82,12 @@ pub(super) enum Reason {
 
 impl Reason {
     /// The problem at a line of a file.
-    pub(super) fn at(self, file: &Arc<str>, line: usize) -> Problem {
+    pub(crate) fn at(self, file: &Arc<str>, line: usize) -> Problem {
         Problem { place: Place { file: Arc::clone(file), line: Some(line) }, reason: self }
     }
 
     /// The problem with a file as a whole.
-    pub(super) fn with(self, file: &Arc<str>) -> Problem {
+    pub(crate) fn with(self, file: &Arc<str>) -> Problem {
         Problem { place: Place { file: Arc::clone(file), line: None }, reason: self }
     }
 }

@@ -10,7 +10,7 @@ use crate::policy::{Decision, Effect, Outcome, Patch};
 
 /// How decisions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// For people
     Text,
     /// One JSON object per line
@@ -147,6 +147,6 @@ fn message(decision: &Decision) -> Option<&str> {
 }
 
 /// A text without control characters, which could make a terminal show something else.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

@@ -13,19 +13,19 @@ use super::problem::Reason;
 const UID: &str = "offline";
 
 /// Objects as they are before an update.
-pub(super) type OldObjects = HashMap<Identity, ApiObject>;
+pub(crate) type OldObjects = HashMap<Identity, ApiObject>;
 
 /// Makes reviews of objects.
-pub(super) struct Requests {
-    pub(super) operation: Operation,
+pub(crate) struct Requests {
+    pub(crate) operation: Operation,
     /// The namespace of pods that name none.
-    pub(super) namespace: String,
-    pub(super) old: OldObjects,
+    pub(crate) namespace: String,
+    pub(crate) old: OldObjects,
 }
 
 impl Requests {
     /// The review of an object, as JSON: the server's decoder reads it, as it reads those of the API server.
-    pub(super) fn review(&self, mut object: ApiObject) -> Result<String, Reason> {
+    pub(crate) fn review(&self, mut object: ApiObject) -> Result<String, Reason> {
         let identity = object.identity(&self.namespace);
         if object.is("", "Pod") && object.metadata("namespace").is_empty() {
             // The API server fills it in before it asks.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::Args;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::core::ObjectMeta;
 use serde_json::Value;
 
@@ -15,39 +16,59 @@ use crate::api::RegistryCredential;
 use crate::knowledge::index::key_of;
 use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
+use crate::model::consent::Consent;
 use crate::model::copy::{CopyAnswer, Origin};
 use crate::model::credential::CredentialError;
 use crate::model::namespace::Namespace;
+use crate::model::scope::{self, Scope};
 use crate::policy::{Answers, NamespaceAnswer, Need};
 
+/// The namespace that `manifests/` install regcred into.
+const OWN_NAMESPACE: &str = "regcred-system";
 /// The label that the API server gives every namespace, with its name as value (`corev1.LabelMetadataName`).
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
+/// What `regcred serve` is told, as far as verdicts depend on it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AsServed {
+    /// Whether namespaces are asked, by their labels, if they consent to a credential, as given to regcred serve
+    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
+    consent: Consent,
+
+    /// The namespaces that regcred is limited to, as given to regcred serve; by default all
+    #[arg(
+        long, env = "REGCRED_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = scope::parse_name
+    )]
+    namespaces: Vec<Arc<str>>,
+}
+
 /// What is known of the cluster, and what is found out while deciding.
-pub(super) struct State {
+pub(crate) struct State {
     /// What the watches would have seen.
-    pub(super) known: Arc<Snapshot>,
+    pub(crate) known: Arc<Snapshot>,
     /// All Secrets, for a copy's place may be taken.
     secrets: HashMap<ObjectKey, ObjectMeta>,
+    /// The pull Secrets that ServiceAccounts give to their pods.
+    account_pull_secrets: HashMap<ObjectKey, Vec<String>>,
     /// Namespaces that were asked for and are not there.
-    pub(super) absent_namespaces: BTreeSet<Arc<str>>,
+    pub(crate) absent_namespaces: BTreeSet<Arc<str>>,
 }
 
 /// The objects of the kinds that are looked at.
 #[derive(Default)]
-struct Objects {
-    credentials: Vec<(Place, RegistryCredential)>,
-    secrets: Vec<Secret>,
-    namespaces: Vec<ObjectMeta>,
-    service_accounts: Vec<ObjectMeta>,
+pub(crate) struct Objects {
+    pub(crate) credentials: Vec<(Place, RegistryCredential)>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) namespaces: Vec<ObjectMeta>,
+    pub(crate) service_accounts: Vec<ServiceAccount>,
 }
 
 impl State {
-    /// Reads the state into an index that knows nothing yet. Objects that name no namespace are taken to be in `namespace`.
-    pub(super) fn read(
+    /// Reads the state. Objects that name no namespace are taken to be in `namespace`.
+    pub(crate) fn read(
         arguments: &[PathBuf],
         namespace: &str,
-        index: &Index,
+        served: &AsServed,
         mut report: impl FnMut(Problem),
     ) -> Self {
         let mut objects = Objects::default();
@@ -61,12 +82,37 @@ impl State {
             }
             Err(problem) => report(problem),
         });
-        objects.into_state(index, report)
+        objects.into_state(served, report)
+    }
+
+    /// Gives a pod that is to be created what the API server gives it before it asks: the pull Secrets of its
+    /// ServiceAccount, unless it has its own (`k8s.io/kubernetes/plugin/pkg/admission/serviceaccount`). A mirror pod is
+    /// left alone there as well.
+    pub(crate) fn complete(&self, pod: &mut ApiObject, namespace: &str) {
+        let own = pod.metadata("namespace");
+        let namespace = if own.is_empty() { namespace } else { own };
+        let text = |pointer: &str| {
+            pod.value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+        };
+        let account = text("/spec/serviceAccountName").unwrap_or("default");
+        let is_mirror = pod.value.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some();
+        let given = self.account_pull_secrets.get(&ObjectKey::new(namespace, account));
+        let given = given.filter(|names| !names.is_empty() && !is_mirror && pod.is("", "Pod"));
+        let (Some(names), Some(Value::Object(spec))) = (given, pod.value.get_mut("spec")) else {
+            return;
+        };
+        let has_none = spec
+            .get("imagePullSecrets")
+            .is_none_or(|list| list.is_null() || list.as_array().is_some_and(Vec::is_empty));
+        if has_none {
+            let references = names.iter().map(|name| serde_json::json!({"name": name}));
+            spec.insert("imagePullSecrets".to_owned(), references.collect());
+        }
     }
 
     /// Answers what a decision needs: a namespace that is not there is taken to be there, without labels of its own,
     /// and a copy can be created unless its place is taken.
-    pub(super) fn answer(&mut self, needs: Vec<Need>, answers: &mut Answers) {
+    pub(crate) fn answer(&mut self, needs: Vec<Need>, answers: &mut Answers) {
         for need in needs {
             match need {
                 Need::Namespace(name) => {
@@ -98,14 +144,20 @@ impl Objects {
             ("", "Secret") => self.secrets.push(secret(object, namespace)?),
             ("", "Namespace") => self.namespaces.push(with_name_label(metadata("a Namespace", object)?)),
             ("", "ServiceAccount") => {
-                self.service_accounts.push(placed(metadata("a ServiceAccount", object)?, namespace));
+                let mut account: ServiceAccount = serde_json::from_value(object.value)
+                    .map_err(|error| Reason::Metadata { kind: "a ServiceAccount", error })?;
+                account.metadata = placed(account.metadata, namespace);
+                self.service_accounts.push(account);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn into_state(self, index: &Index, mut report: impl FnMut(Problem)) -> State {
+    /// The cluster that holds these.
+    pub(crate) fn into_state(self, served: &AsServed, mut report: impl FnMut(Problem)) -> State {
+        let index =
+            Index::new(OWN_NAMESPACE).with_consent(served.consent).with_scope(Scope::of(&served.namespaces));
         // The uids by which the copies that are there name their credentials.
         let mut uids: BTreeMap<String, String> = BTreeMap::new();
         for origin in self.secrets.iter().filter_map(|secret| Origin::of(&secret.metadata)) {
@@ -129,10 +181,19 @@ impl Objects {
             index.apply_copy(secret);
         }
         self.namespaces.iter().for_each(|metadata| index.apply_namespace(metadata));
-        self.service_accounts.iter().for_each(|metadata| index.apply_service_account(metadata));
+        self.service_accounts.iter().for_each(|account| index.apply_service_account(&account.metadata));
         let secrets =
             self.secrets.into_iter().filter_map(|secret| Some((key_of(&secret.metadata)?, secret.metadata)));
-        State { known: index.snapshot(), secrets: secrets.collect(), absent_namespaces: BTreeSet::new() }
+        let account_pull_secrets = self.service_accounts.into_iter().filter_map(|account| {
+            let names = account.image_pull_secrets.into_iter().flatten().map(|reference| reference.name);
+            Some((key_of(&account.metadata)?, names.collect()))
+        });
+        State {
+            known: index.snapshot(),
+            account_pull_secrets: account_pull_secrets.collect(),
+            secrets: secrets.collect(),
+            absent_namespaces: BTreeSet::new(),
+        }
     }
 }
 

@@ -10,11 +10,12 @@ use std::time::SystemTime;
 
 use clap::{Parser, Subcommand};
 
-use crate::{app, certificates, check};
+use crate::{app, certificates, check, explain};
 
 /// Makes private registry credentials simply be there.
 ///
-/// `serve` is the admission webhook; `check` judges files by the same rules without a cluster.
+/// `serve` is the admission webhook; `check` judges files by the same rules without a cluster, and
+/// `explain` says of one pod why it is given what.
 #[derive(Parser)]
 #[command(name = "regcred", version, max_term_width = 100)]
 struct Cli {
@@ -25,9 +26,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the admission webhook
+    // Boxed, for it has far more of them than the others.
     Serve(Box<app::Arguments>),
     /// Judge files by the same rules, without a cluster
     Check(check::Arguments),
+    /// Say why a pod is given which pull Secrets, and why not
+    Explain(explain::Arguments),
     /// Print manifests that are generated from the code
     #[command(subcommand)]
     Manifests(manifests::Command),
@@ -40,6 +44,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(arguments) => done(app::serve(&arguments).map(|()| String::new())),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Manifests(command) => done(manifests::print(&command)),
         Command::Certificates(arguments) => done(
             certificates::overlay::write(&arguments, SystemTime::now()).map(|written| format!("{written}\n")),

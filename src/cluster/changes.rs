@@ -18,6 +18,8 @@ pub enum Change {
         /// Its uid.
         uid: Arc<str>,
     },
+    /// The status that is stored with the credential of this name.
+    Status(Arc<str>),
     /// The source of credentials.
     Source(ObjectKey),
     /// A namespace.

@@ -3,6 +3,7 @@
 
 pub mod carrier;
 pub mod changes;
+mod lists;
 pub mod pending;
 pub mod pods;
 mod reach;

@@ -7,6 +7,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 
 use super::changes::{Change, Changes};
+use super::lists::Lists;
 use super::reach::{Reach, follow_in};
 use super::watch::Sink;
 use crate::knowledge::Pods;
@@ -24,10 +25,12 @@ const PODS_PER_PAGE: u32 = 250;
 /// Watches while this replica leads, and forgets what it saw when it no longer does. Ends only by a defect.
 pub async fn run(client: Client, scope: Scope, pods: Pods, changes: Changes, leadership: Leadership) {
     let config = watcher::Config::default().fields(NOT_FINISHED).page_size(PODS_PER_PAGE);
+    let lists = Lists::default();
     loop {
         let term = leadership.acquired().await;
         let sink = |reach| Unfinished { pods: pods.clone(), changes: changes.clone(), reach };
-        let watches = follow_in("pods", client.clone(), &scope, config.clone(), sink, || pods.complete());
+        let of = (client.clone(), lists.clone());
+        let watches = follow_in("pods", of, &scope, config.clone(), sink, || pods.complete());
         let is_over = tokio::select! {
             () = watches => false,
             () = leadership.lost(term) => true,

@@ -12,6 +12,7 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
+use super::lists::Lists;
 use super::watch::{Answer, Sink, follow};
 use crate::model::scope::Scope;
 
@@ -22,7 +23,7 @@ pub(super) type Reach = Option<Arc<str>>;
 /// `known` is called once, when every watch has had its answer.
 pub(super) async fn follow_in<K, S>(
     what: &'static str,
-    client: Client,
+    (client, lists): (Client, Lists),
     scope: &Scope,
     config: watcher::Config,
     sink: impl Fn(Reach) -> S,
@@ -54,7 +55,7 @@ pub(super) async fn follow_in<K, S>(
                     known();
                 }
             };
-            follow(what, api, config.clone(), sink(reach), answered).boxed()
+            follow(what, api, config.clone(), lists.clone(), sink(reach), answered).boxed()
         })
         .collect();
     if watches.is_empty() {

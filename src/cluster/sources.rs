@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::changes::{Change, Changes};
+use super::lists::Lists;
 use super::watch::{Answer, SECRETS_PER_PAGE, Sink, follow};
 use crate::knowledge::Index;
 use crate::knowledge::Snapshot;
@@ -28,6 +29,7 @@ pub(super) struct SourceWatches {
     client: Client,
     index: Arc<Index>,
     changes: Changes,
+    lists: Lists,
     /// Tells, by being dropped everywhere, that every source known at the start has been looked for. Present until
     /// the credentials are known completely; before that, nothing is watched.
     before_begin: Option<Arc<ReadyOnceDropped>>,
@@ -61,11 +63,17 @@ impl Drop for ReadyOnceDropped {
 }
 
 impl SourceWatches {
-    pub(super) fn new(client: Client, index: Arc<Index>, changes: Changes, synced: Part) -> Self {
+    pub(super) fn new(
+        client: Client,
+        index: Arc<Index>,
+        changes: Changes,
+        lists: Lists,
+        synced: Part,
+    ) -> Self {
         let share = Arc::new(ReadyOnceDropped(synced));
         let synced = Arc::downgrade(&share);
         let (ended, running) = (Arc::default(), BTreeMap::new());
-        Self { client, index, changes, before_begin: Some(share), synced, ended, running }
+        Self { client, index, changes, lists, before_begin: Some(share), synced, ended, running }
     }
 
     /// Told when a watch ends by itself.
@@ -138,7 +146,7 @@ impl SourceWatches {
                     drop(share.take());
                 }
             };
-            let watch = follow("source secrets", api, config, sink, answered);
+            let watch = follow("source secrets", api, config, self.lists.clone(), sink, answered);
             let ended = Arc::clone(&self.ended);
             tasks.spawn(async move {
                 // A panic ends it as well, and has been logged.

@@ -5,15 +5,16 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event, InitialListStrategy, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::changes::{Change, Changes};
+use super::lists::{Lists, is_refusal};
 use super::pending::Pending;
 use super::reach::{Reach, follow_in};
 use super::sources::SourceWatches;
@@ -61,34 +62,71 @@ pub(super) async fn follow<K, S>(
     what: &'static str,
     api: Api<K>,
     config: watcher::Config,
+    lists: Lists,
     mut sink: S,
     mut answered: impl FnMut(Answer) + Send,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
-    let mut listed = HashSet::new();
-    let events = watcher(api, config.timeout(WATCH_SECONDS)).default_backoff();
-    let events = events.inspect_err(|error| tracing::warn!(what, error = describe(error), "a watch failed"));
-    let mut events = std::pin::pin!(events);
+    let config = config.timeout(WATCH_SECONDS);
+    while lists.are_streamed() {
+        let streamed = lists.begin(config.clone());
+        let End::NotStreamed = attempt(what, api.clone(), streamed, &mut sink, &mut answered).await else {
+            return;
+        };
+        lists.come_in_pages();
+    }
+    attempt(what, api, lists.begin(config), &mut sink, &mut answered).await;
+}
+
+/// Why following a watch has ended.
+enum End {
+    /// The API server would not begin it with the list, or did not bring the list to its end.
+    NotStreamed,
+    /// A defect.
+    Unexpected,
+}
+
+async fn attempt<K, S>(
+    what: &'static str,
+    api: Api<K>,
+    config: watcher::Config,
+    sink: &mut S,
+    answered: &mut impl FnMut(Answer),
+) -> End
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    S: Sink<K>,
+{
+    let is_streamed = config.initial_list_strategy == InitialListStrategy::StreamingList;
+    let mut listed = None;
+    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Init) => listed.clear(),
+            // Some servers in between pass such a watch on, but not the mark at the list's end, so that it never ends.
+            Ok(Event::Init) if is_streamed && listed.is_some() => return End::NotStreamed,
+            Ok(Event::Init) => listed = Some(HashSet::new()),
             Ok(Event::InitApply(object)) => {
-                listed.extend(sink.key(&object));
+                listed.get_or_insert_default().extend(sink.key(&object));
                 sink.apply(&object);
             }
             Ok(Event::InitDone) => {
-                sink.retain(&listed);
-                listed = HashSet::new();
+                sink.retain(&listed.take().unwrap_or_default());
                 answered(Answer::Listed);
             }
             Ok(Event::Apply(object)) => sink.apply(&object),
             Ok(Event::Delete(object)) => sink.delete(&object),
-            Err(error) if is_forbidden(&error) => answered(Answer::Forbidden),
-            Err(_) => {}
+            Err(error) if is_streamed && is_refusal(&error) => return End::NotStreamed,
+            Err(error) => {
+                tracing::warn!(what, error = describe(&error), "a watch failed");
+                if is_forbidden(&error) {
+                    answered(Answer::Forbidden);
+                }
+            }
         }
     }
+    End::Unexpected
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
@@ -126,6 +164,7 @@ pub fn run(
     changes: Changes,
     readiness: &Readiness,
 ) -> impl Future<Output = ()> + Send + 'static {
+    let lists = Lists::default();
     let copies = watcher::Config::default()
         .labels(&format!("{COPY_LABEL}={COPY_LABEL_VALUE}"))
         .page_size(SECRETS_PER_PAGE);
@@ -133,6 +172,7 @@ pub fn run(
         client.clone(),
         Arc::clone(&index),
         changes.clone(),
+        lists.clone(),
         readiness.part("source-secrets"),
     );
     let scope = index.snapshot().scope.clone();
@@ -160,12 +200,13 @@ pub fn run(
         }
     };
     async move {
+        let of = || lists.clone();
         tokio::select! {
-        () = source_ended.notified() => {}
-        () = follow("registrycredentials", Api::all(client.clone()), all(), credentials, ready(of_credentials)) => {}
-        () = follow("namespaces", Api::all(client.clone()), all(), namespaces, ready(of_namespaces)) => {}
-        () = follow_in("serviceaccounts", client.clone(), &scope, all(), accounts, || of_accounts.ready()) => {}
-        () = follow_in("copies", client.clone(), &scope, copies, those_copies, || of_copies.ready()) => {}
+            () = source_ended.notified() => {}
+            () = follow("registrycredentials", Api::all(client.clone()), all(), of(), credentials, ready(of_credentials)) => {}
+            () = follow("namespaces", Api::all(client.clone()), all(), of(), namespaces, ready(of_namespaces)) => {}
+            () = follow_in("serviceaccounts", (client.clone(), of()), &scope, all(), accounts, || of_accounts.ready()) => {}
+            () = follow_in("copies", (client.clone(), of()), &scope, copies, those_copies, || of_copies.ready()) => {}
         }
     }
 }
@@ -184,11 +225,17 @@ impl Sink<RegistryCredential> for Credentials {
     }
 
     fn apply(&mut self, object: &RegistryCredential) {
-        if let Err(error) = self.index.apply_credential(object) {
-            tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
+        // Most of what comes is a status that regcred itself has written, which concerns no copy.
+        if !self.index.knows_spec(object) {
+            if let Err(error) = self.index.apply_credential(object) {
+                tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
+            }
+            self.sources.follow_credentials(&self.index.snapshot());
+            self.changes.add(&change_of(object));
         }
-        self.sources.follow_credentials(&self.index.snapshot());
-        self.changes.add(&change_of(object));
+        if self.index.apply_status(object) {
+            self.changes.add(&Change::Status(object.name_any().into()));
+        }
     }
 
     fn delete(&mut self, object: &RegistryCredential) {

@@ -3,3 +3,4 @@
 pub mod copies;
 pub mod repair;
 pub mod retry;
+pub mod status;

@@ -67,7 +67,7 @@ impl Regarding {
         }
     }
 
-    fn reference(&self) -> ObjectReference {
+    pub(crate) fn reference(&self) -> ObjectReference {
         ObjectReference {
             api_version: Some(self.api_version.clone()),
             kind: Some(self.kind.clone()),

@@ -11,7 +11,7 @@ pub mod snapshot;
 mod wants;
 
 pub use index::Index;
-pub use matching::Certainty;
+pub use matching::{Certainty, Fit};
 pub use pods::Pods;
 pub use snapshot::Snapshot;
 pub use wants::Wants;

@@ -1,16 +1,18 @@
 //! The immutable view that decisions read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::copy::Copy;
+use crate::api::RegistryCredentialStatus;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::copy::{CopyKey, Obstacle};
 use crate::model::credential::{Credential, CredentialError};
 use crate::model::namespace::Namespace;
 use crate::model::scope::Scope;
-use crate::model::source::Source;
+use crate::model::source::{Source, SourceState};
 
 /// The namespaces that Kubernetes keeps for itself; `kube-` is reserved for its own.
 const SYSTEM_NAMESPACE_PREFIX: &str = "kube-";
@@ -29,8 +31,13 @@ pub struct Snapshot {
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Credentials that cannot be compiled, by name.
     pub unusable: imbl::OrdMap<Arc<str>, Unusable>,
+    /// The version of each credential that is stored, by its name.
+    pub stored: imbl::HashMap<Arc<str>, Arc<Stored>>,
     /// Sources by namespace and name, for those that a credential refers to.
     pub sources: imbl::HashMap<ObjectKey, Source>,
+    /// Sources that have not been looked for completely since a credential named them, and for which types of Secrets;
+    /// until then one that is not known need not be missing.
+    pub(super) unread_sources: imbl::HashMap<ObjectKey, BTreeSet<&'static str>>,
     /// Namespaces by name.
     pub namespaces: imbl::HashMap<Arc<str>, Arc<Namespace>>,
     /// ServiceAccounts whose pods may name only the Secrets that the account lists.
@@ -41,6 +48,15 @@ pub struct Snapshot {
     pub(super) places: imbl::HashMap<Arc<str>, imbl::OrdSet<ObjectKey>>,
     /// Writes that did not succeed, remembered until they may be tried again.
     pub setbacks: imbl::HashMap<CopyKey, Setback>,
+}
+
+/// A credential as it is stored, besides its spec.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its resource version.
+    pub resource_version: Arc<str>,
+    /// Its status; empty if it has none.
+    pub status: RegistryCredentialStatus,
 }
 
 /// A credential that makes no sense as it is written now.
@@ -80,6 +96,15 @@ impl Snapshot {
     /// Whether the credential of this uid is there, but makes no sense as it is written now.
     pub fn is_unusable(&self, credential_uid: &str) -> bool {
         self.unusable.values().any(|credential| *credential.uid == *credential_uid)
+    }
+
+    /// What is known of the source of a credential; `None` until it has been looked for.
+    pub fn source_of(&self, credential: &Credential) -> Option<&SourceState> {
+        match self.sources.get(&credential.source) {
+            Some(source) => Some(&source.state),
+            None if self.unread_sources.contains_key(&credential.source) => None,
+            None => Some(&SourceState::Missing),
+        }
     }
 
     /// The setback of a copy that still counts at a moment.

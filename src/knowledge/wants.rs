@@ -43,17 +43,21 @@ impl Snapshot {
         }
     }
 
-    /// Whether a namespace is to have a copy of a credential. Of a place that is the source itself there is none.
+    /// Whether a namespace is to be given a copy of a credential. One in mode Audit gives none.
     pub fn wants(&self, credential: &Credential, namespace: &str) -> Wants {
-        if credential.mode == Mode::Audit { Wants::Nothing } else { self.may_have(credential, namespace) }
+        match credential.mode {
+            Mode::Enforce => self.may_have(credential, namespace),
+            Mode::Audit => Wants::Nothing,
+        }
     }
 
-    /// Whether it is certain that a namespace may have a copy of a credential. One in mode Audit is given to nobody, but
-    /// what has been given stays.
+    /// Whether it is certain that a namespace may have a copy of a credential, whatever its mode: one that is there when the
+    /// credential goes to Audit stays, for pods pull with it.
     pub fn is_offered(&self, credential: &Credential, namespace: &str) -> bool {
         self.may_have(credential, namespace) == Wants::Copy
     }
 
+    /// Of a place that is the source itself there is no copy.
     fn may_have(&self, credential: &Credential, namespace: &str) -> Wants {
         let seen = self.namespaces.get(namespace);
         let labels = seen.map(|seen| &seen.labels);
@@ -111,7 +115,6 @@ mod tests {
     #[case::not_selected(json!({"namespaceSelector": {"matchLabels": {"pull": "no"}}}), "team-a", Wants::Nothing)]
     #[case::system(json!({"namespaces": ["*"]}), "kube-system", Wants::Nothing)]
     #[case::our_own(json!({"namespaces": ["*"]}), "regcred-system", Wants::Nothing)]
-    #[case::audited(json!({"namespaces": ["*"], "mode": "Audit"}), "team-a", Wants::Nothing)]
     #[case::its_source(json!({"namespaces": ["*"], "copyName": "ghcr"}), "sources", Wants::Nothing)]
     #[case::beside_its_source(json!({"namespaces": ["*"]}), "sources", Wants::Copy)]
     #[case::ending(json!({"namespaces": ["*"]}), "ending", Wants::Perhaps)]
@@ -151,6 +154,15 @@ mod tests {
             assert_eq!(known.wants(&credential, elsewhere), Wants::Nothing);
             assert_eq!(known.offers(&credential, elsewhere, None), Offer::No(NotOffered::OutOfScope));
         }
+    }
+
+    #[test]
+    fn a_credential_in_mode_audit_gives_no_copy_and_takes_none_away() {
+        let (known, everywhere) =
+            (known(Consent::Off, &json!({})), json!({"namespaces": ["*"], "mode": "Audit"}));
+        let credential = credential(&everywhere);
+        assert_eq!(known.wants(&credential, "team-a"), Wants::Nothing);
+        assert!(known.is_offered(&credential, "team-a"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
     candidates.retain(|candidate| {
         candidate.certainty == Certainty::Yes
             && !pod.names_pull_secret(&candidate.credential.copy_name)
-            && !Place::Unread.offers(namespace, candidate, known).is_no()
+            && !Place::Unread.offers(namespace, candidate.credential, known).is_no()
     });
     if candidates.is_empty() {
         return Step::Decided(Decision::allow(Reason::NothingToAdd));
@@ -41,7 +41,8 @@ pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers)
         Place::Known(_) | Place::Absent | Place::Unreadable(_) => {}
     }
     let mut decision = Decision::allow(Reason::NothingToAdd);
-    let is_offered = |candidate: &&Candidate<'_>| place.offers(namespace, candidate, known) == Offer::Yes;
+    let is_offered =
+        |candidate: &&Candidate<'_>| place.offers(namespace, candidate.credential, known) == Offer::Yes;
     for candidate in candidates.iter().filter(is_offered) {
         let Credential { copy_name, mode, .. } = &**candidate.credential;
         let before = if *mode == Mode::Audit { "audit: " } else { "" };

@@ -14,11 +14,7 @@ use crate::model::pod::Pod;
 use crate::review::Request;
 
 pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers, now: Instant) -> Step {
-    let creation = Creation {
-        namespace: request.namespace(),
-        is_by_node: request.user_info.is_node(),
-        is_dry_run: request.is_dry_run(),
-    };
+    let creation = Creation::of(request);
     match request.object.map(|object| Pod::parse(object.get())).transpose() {
         Ok(pod) => decide_creation(&creation, &pod.unwrap_or_default(), known, answers, now),
         Err(error) => Step::Decided(Decision::unreadable("pod", &error)),
@@ -31,6 +27,16 @@ pub(super) struct Creation<'a> {
     /// Whether a node creates it, as the mirror of a static pod.
     pub(super) is_by_node: bool,
     pub(super) is_dry_run: bool,
+}
+
+impl<'a> Creation<'a> {
+    pub(super) fn of(request: &'a Request<'_>) -> Self {
+        Self {
+            namespace: request.namespace(),
+            is_by_node: request.user_info.is_node(),
+            is_dry_run: request.is_dry_run(),
+        }
+    }
 }
 
 /// Decides about a pod, whether it is being created or only thought of.
@@ -46,7 +52,7 @@ pub(super) fn decide_creation(
         return Step::Decided(Decision::allow(reason));
     }
     let mut candidates = offers::needed(&Images::read(pod.images()), known);
-    candidates.retain(|candidate| !Place::Unread.offers(namespace, candidate, known).is_no());
+    candidates.retain(|candidate| !Place::Unread.offers(namespace, candidate.credential, known).is_no());
     if candidates.is_empty() {
         return Step::Decided(Decision::allow(Reason::NoCredential));
     }
@@ -67,7 +73,7 @@ pub(super) fn decide_creation(
             ));
         }
     }
-    candidates.retain(|candidate| place.offers(namespace, candidate, known) == Offer::Yes);
+    candidates.retain(|candidate| place.offers(namespace, candidate.credential, known) == Offer::Yes);
     if candidates.is_empty() {
         decision.reason = Reason::NoCredential;
         return Step::Decided(decision);
@@ -104,7 +110,7 @@ pub(super) fn decide_creation(
     Step::Decided(decision)
 }
 
-fn reason_to_keep_out(pod: &Pod<'_>, creation: &Creation<'_>, known: &Snapshot) -> Option<Reason> {
+pub(super) fn reason_to_keep_out(pod: &Pod<'_>, creation: &Creation<'_>, known: &Snapshot) -> Option<Reason> {
     if known.keeps_out_of(creation.namespace) {
         Some(Reason::SystemNamespace)
     } else if pod.is_annotated_as_mirror() && creation.is_by_node {

@@ -5,6 +5,7 @@
 
 mod decision;
 mod ephemeral;
+pub mod explain;
 mod inject;
 mod lacking;
 mod needs;

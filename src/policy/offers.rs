@@ -10,6 +10,13 @@ use crate::model::image::ImageReference;
 use crate::model::keyring::Target;
 use crate::model::namespace::Namespace;
 
+/// Reads an image; `None` for one that the kubelet cannot read either.
+pub(super) fn read_image(reference: &str) -> Option<(String, Target)> {
+    let reference = ImageReference::parse(reference).ok()?;
+    let target = Target::new(reference.repository());
+    Some((reference.into_repository(), target))
+}
+
 /// Images of an object, read, each once. What the kubelet cannot read is left out: such a container never pulls.
 pub(super) struct Images(Vec<Target>);
 
@@ -18,11 +25,9 @@ impl Images {
         let mut seen = HashSet::new();
         let mut images = Vec::new();
         for reference in references {
-            let Ok(reference) = ImageReference::parse(reference) else {
-                continue;
-            };
-            let target = Target::new(reference.repository());
-            if seen.insert(reference.into_repository()) {
+            if let Some((repository, target)) = read_image(reference)
+                && seen.insert(repository)
+            {
                 images.push(target);
             }
         }
@@ -72,11 +77,11 @@ impl Place {
     }
 
     /// Whether the namespace is offered a candidate, as far as is known of it.
-    pub(super) fn offers(&self, namespace: &str, candidate: &Candidate<'_>, known: &Snapshot) -> Offer {
+    pub(super) fn offers(&self, namespace: &str, credential: &Credential, known: &Snapshot) -> Offer {
         let labels = match self {
             Self::Known(namespace) => Some(&namespace.labels),
             Self::Absent | Self::Unread | Self::Unreadable(_) => None,
         };
-        known.offers(candidate.credential, namespace, labels)
+        known.offers(credential, namespace, labels)
     }
 }

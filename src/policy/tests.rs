@@ -1,6 +1,7 @@
 //! The rules' tables, decided on an index filled as the watches fill it.
 
 mod audit;
+mod explain;
 mod injection;
 mod outcomes;
 mod pods;

@@ -12,3 +12,4 @@ pub mod log;
 pub mod metrics;
 pub mod pod_metrics;
 pub mod reconcile_metrics;
+pub mod status_metrics;

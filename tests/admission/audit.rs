@@ -1,15 +1,22 @@
 //! Mode Audit beside mode Enforce: the same pods, created under each.
 //!
-//! One test alone, for it reads counters that all servers of the installation share with every test.
+//! On an installation of its own, for it reads counters that all pods of an installation share.
 
 use std::collections::BTreeSet;
 
 use http::Method;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::scene::{CREDENTIALS, Offer, Scene, pods, pull_secrets, secrets};
-use crate::harness::User;
 use crate::harness::credentials::{pod, registry_secret};
+use crate::harness::{Installation, User, background};
+
+async fn scene() -> Scene {
+    static INSTALLATION: OnceCell<Installation> = OnceCell::const_new();
+    let start = async || background::spawn(async { Installation::start(&[]).await }).await.expect("a start");
+    Scene::enter_on(INSTALLATION.get_or_init(start).await).await
+}
 
 /// What came of one pod: the pull Secrets it was given, and those that Audit said it would be given.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -115,7 +122,7 @@ fn total(outcomes: &[Outcome], of: impl Fn(&Outcome) -> usize) -> (f64, f64) {
 
 #[tokio::test]
 async fn enforce_injects_exactly_the_pods_that_audit_counted() {
-    let scene = Scene::enter().await;
+    let scene = scene().await;
     let namespace = scene.namespace("audited").await;
     let (first, second) = (scene.offer(&namespace).await, scene.offer(&namespace).await);
     let blocked = scene.offer_unseen(&namespace, json!({"namespaces": [namespace]})).await;

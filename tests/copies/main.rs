@@ -2,8 +2,13 @@
 //! touched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod conflicts;
 mod following;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod on_demand;
+mod rotation;
 mod scene;
 mod spreading;
+mod untouched;
+mod watching;

@@ -260,6 +260,13 @@ impl ControlPlane {
         Metrics::parse(self.get("/metrics").await.expect("the API server's metrics"))
     }
 
+    /// Ends the controllers: what is there stays as it is, whoever it belongs to.
+    pub async fn stop_controller_manager(&self) {
+        if let Some(mut process) = self.controller_manager.lock().await.take() {
+            process.stop(STOP_LIMIT).await;
+        }
+    }
+
     /// Stops the API server; etcd keeps its data.
     pub async fn stop_api_server(&self) {
         if let Some(mut process) = self.api_server.lock().await.take() {

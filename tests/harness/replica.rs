@@ -132,6 +132,11 @@ impl Replica {
         call.credential == self.credential
     }
 
+    /// The number of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.lock().expect("no holder panics").id()
+    }
+
     /// Where it takes reviews.
     pub fn webhook_address(&self) -> SocketAddr {
         self.webhook

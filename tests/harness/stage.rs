@@ -35,13 +35,16 @@ impl Stage {
     /// Waits for its turn; offers a credential of this name to all namespaces that carry its label, and waits until
     /// every server knows.
     pub async fn set(name: &'static str) -> Self {
-        Self::set_on(name, Installation::shared().await).await
+        Self::set_on(name, Installation::shared()).await
     }
 
-    /// The same on another installation than that of the test binary.
-    pub async fn set_on(name: &'static str, installation: &'static Installation) -> Self {
+    /// The same on another installation than that of the test binary, which is started when the turn has come.
+    pub async fn set_on(
+        name: &'static str,
+        installation: impl Future<Output = &'static Installation>,
+    ) -> Self {
         let turn = TURN.lock().await;
-        let stage = Self::enter(name, turn, installation).await;
+        let stage = Self::enter(name, turn, installation.await).await;
         stage.bring_source().await;
         stage.offer().await;
         stage

@@ -114,3 +114,23 @@ fn kustomize_renders_an_overlay_that_brings_its_own_secret_by_the_component() {
     assert_eq!(overlay.matches("secretName: regcred-tls\n").count(), 1);
     assert_eq!(overlay.matches("name: REGCRED_NAMESPACE\n").count(), 1, "the other variables stay");
 }
+
+#[test]
+fn who_wants_failing_pods_evicted_gets_the_flag_and_that_one_right_by_a_component() {
+    let temporary = tempfile::tempdir_in(folder().join("..")).unwrap();
+    let kustomization =
+        "resources: [../manifests]\ncomponents: [../manifests/components/evict-failing-pods]\n";
+    fs::write(temporary.path().join("kustomization.yaml"), kustomization).unwrap();
+    let (Some(base), Some(overlay)) = (rendered(&folder()), rendered(temporary.path())) else {
+        return;
+    };
+    assert_eq!(overlay.matches("- --evict-failing-pods\n").count(), 1);
+    assert_eq!(overlay.matches("- --listen=").count(), 1, "the other arguments stay");
+    assert!(!base.contains("pods/eviction"), "eviction is not for everybody");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&overlay).unwrap();
+    let role = objects.iter().find(|object| {
+        object["kind"] == "ClusterRole" && object["metadata"]["name"] == "regcred-evict-failing-pods"
+    });
+    let rules = json!([{"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}]);
+    assert_eq!(role.unwrap()["rules"], rules);
+}

@@ -42,7 +42,7 @@ async fn renew(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_fails_while_the_certificate_is_swapped_and_new_connections_get_the_new_one() {
-    let stage = Stage::set_on("certificate", Installation::shared_with_files().await).await;
+    let stage = Stage::set_on("certificate", Installation::shared_with_files()).await;
     warm_namespace(&stage, "certificate").await;
     let client = client_of_service(stage.installation());
     client.warm().await;

@@ -42,7 +42,7 @@ async fn until_it_leaves(stage: &Stage, old: &TrustAnchor) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_pod_is_missed_while_the_authority_is_replaced_and_then_lost() {
-    let installation: &'static Installation = Box::leak(Box::new(Installation::start(DURATIONS).await));
+    let installation = async { &*Box::leak(Box::new(Installation::start(DURATIONS).await)) };
     let stage = Arc::new(Stage::set_on("rotation", installation).await);
     warm_namespace(&stage, "rotation").await;
     let fail_open = stage.fail_open().await;

@@ -9,6 +9,7 @@ use crate::model::credential::Credential;
 pub(super) fn concerned(known: &Snapshot, change: &Change) -> Vec<ObjectKey> {
     match change {
         Change::Copy(place) => vec![place.clone()],
+        Change::Status(_) => Vec::new(),
         Change::Namespace(namespace) | Change::Pods(namespace) => in_namespace(known, namespace),
         Change::Credential { name, uid } => {
             let mut places: Vec<ObjectKey> = known.places_of(uid).cloned().collect();

@@ -133,6 +133,12 @@ impl<N: Needs> Planner<'_, N> {
         if self.known.namespaces.get(&place.namespace).is_none_or(|namespace| namespace.terminating) {
             return Plan::Nothing;
         }
+        // A credential as it was before it was given its present namespaces takes no copy from them.
+        if credential.generation < copy.credential_generation
+            && let Some(acts) = self.outdated(record)
+        {
+            return Plan::Later(acts);
+        }
         let end = |key, guard| {
             if copy.is_adopted { Plan::Release(key, guard) } else { Plan::Delete(key, guard) }
         };
@@ -200,13 +206,10 @@ impl<N: Needs> Planner<'_, N> {
             record.outdated = None;
             return None;
         }
-        let is_older = is_older(&source.resource_version, &copy.source_resource_version)
-            || wanted.credential.generation < copy.credential_generation;
-        if is_older {
-            let acts = since(&mut record.outdated, self.now) + OUTDATED_FOR;
-            if self.now < acts {
-                return Some(Plan::Later(acts));
-            }
+        if is_older(&source.resource_version, &copy.source_resource_version)
+            && let Some(acts) = self.outdated(record)
+        {
+            return Some(Plan::Later(acts));
         }
         record.outdated = None;
         let (wanted, guard) = (wanted.clone(), guard.clone());
@@ -221,6 +224,12 @@ impl<N: Needs> Planner<'_, N> {
         Some(Plan::Update { wanted, guard, source: Arc::clone(source), is_adopted: copy.is_adopted })
     }
 
+    /// Until when what we know is taken for older than what others knew; `None` when that has lasted too long.
+    fn outdated(&self, record: &mut Record) -> Option<Instant> {
+        let acts = since(&mut record.outdated, self.now) + OUTDATED_FOR;
+        (self.now < acts).then_some(acts)
+    }
+
     /// A copy that no pod needs goes in two steps; see [`Plan::Mark`] and [`Plan::DeleteUnneeded`].
     fn by_need(&self, wanted: Wanted, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
         let Wanted { credential, place } = &wanted;
@@ -230,7 +239,8 @@ impl<N: Needs> Planner<'_, N> {
             record.unneeded = None;
             return if copy.is_marked { Plan::Unmark(wanted, guard) } else { Plan::Nothing };
         }
-        if copy.is_marked {
+        // An adopted one may bear the mark of the copy that it was cloned from.
+        if copy.is_marked && !copy.is_adopted {
             let (_, marked) = record.marked.get_or_insert((copy.uid.clone(), self.now));
             let ends = *marked + self.graces.settle;
             return if self.now >= ends { Plan::DeleteUnneeded(wanted, guard) } else { Plan::Later(ends) };

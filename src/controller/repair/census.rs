@@ -89,11 +89,6 @@ impl Census {
         self.namespaces.get(namespace).map(|found| found.counts).unwrap_or_default()
     }
 
-    /// Those of a namespace that fail.
-    pub(super) fn failing_in(&self, namespace: &str) -> &[FailingPod] {
-        self.namespaces.get(namespace).map(|found| found.failing.as_slice()).unwrap_or_default()
-    }
-
     /// Those that fail.
     pub(super) fn failing(&self) -> impl Iterator<Item = &FailingPod> {
         self.namespaces.values().flat_map(|found| &found.failing)

@@ -30,7 +30,7 @@ use crate::knowledge::{Index, Pods};
 use crate::leadership::Leadership;
 use crate::telemetry::pod_metrics::{Eviction, PodMetrics};
 
-pub use settings::PodSettings;
+pub use settings::{PodSettings, PodSettingsError};
 
 /// How often is looked whether anything has changed. What changes meanwhile is judged together, and one thing is told, so
 /// that other Events find room beside a thousand of ours.
@@ -107,17 +107,11 @@ impl Repair {
         // Taken before the snapshot is: what changes in between is judged again.
         let (touched, changes) = (self.pods.take_touched(), term.changes.take());
         let (known, now) = (self.index.snapshot(), Instant::now());
-        let concerned = match concerned(&changes) {
-            Some(_) if now >= term.everything_at => None,
-            concerned => concerned,
-        };
-        let mut namespaces: HashSet<Arc<str>> = match concerned {
-            Some(namespaces) => namespaces,
-            None => {
-                term.everything_at = now + EVERYTHING;
-                self.pods.namespaces().into_iter().chain(term.census.namespaces()).collect()
-            }
-        };
+        let some = concerned(&changes).filter(|_| now < term.everything_at);
+        let mut namespaces = some.unwrap_or_else(|| {
+            term.everything_at = now + EVERYTHING;
+            self.pods.namespaces().into_iter().chain(term.census.namespaces()).collect()
+        });
         namespaces.extend(touched);
         if namespaces.is_empty() {
             return;
@@ -166,10 +160,11 @@ impl Repair {
 
 /// The namespaces whose pods may be judged otherwise now; `None` for all.
 fn concerned(changes: &HashSet<Change>) -> Option<HashSet<Arc<str>>> {
-    let namespaces = changes.iter().map(|change| match change {
-        Change::Namespace(namespace) | Change::Pods(namespace) => Some(Arc::clone(namespace)),
-        Change::Copy(place) => Some(Arc::clone(&place.namespace)),
-        Change::Credential { .. } | Change::Source(_) | Change::Everything => None,
+    let namespaces = changes.iter().filter_map(|change| match change {
+        Change::Namespace(namespace) | Change::Pods(namespace) => Some(Some(Arc::clone(namespace))),
+        Change::Copy(place) => Some(Some(Arc::clone(&place.namespace))),
+        Change::Credential { .. } | Change::Source(_) | Change::Everything => Some(None),
+        Change::Status(_) => None,
     });
     namespaces.collect()
 }

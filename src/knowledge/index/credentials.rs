@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
+use super::statuses::{await_source, source_listed, sources_listed};
 use super::{Index, key_of};
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
@@ -33,11 +34,12 @@ impl Index {
         };
         match Credential::parse(object).and_then(in_scope) {
             Ok(credential) => {
-                let generation = credential.generation;
+                let (generation, source) = (credential.generation, credential.source.clone());
                 self.change(|snapshot| {
                     snapshot.unusable.remove(name);
                     let former = snapshot.credentials.insert(name.into(), Arc::new(credential));
                     forget_source_unless_used(snapshot, former.as_deref());
+                    await_source(snapshot, &source);
                     // What stood in the way of what was written before need not stand in the way of this.
                     if let Some(former) = former.filter(|former| former.generation != generation) {
                         snapshot.setbacks.retain(|key, _| key.credential_uid != former.uid);
@@ -60,6 +62,7 @@ impl Index {
     pub fn delete_credential(&self, name: &str) {
         self.change(|snapshot| {
             snapshot.unusable.remove(name);
+            snapshot.stored.remove(name);
             let gone = snapshot.credentials.remove(name);
             forget_source_unless_used(snapshot, gone.as_deref());
         });
@@ -119,19 +122,18 @@ impl Index {
             let sources = snapshot.sources.iter().filter(|(key, source)| is_gone(key, source));
             let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
             snapshot.sources.extend(gone);
+            sources_listed(snapshot, namespace, secret_type);
         });
     }
 
     /// The watch on this source alone has listed what there is of a Secret type: the source, or nothing.
     pub fn source_listed(&self, key: &ObjectKey, secret_type: &str, is_there: bool) {
-        if is_there {
-            return;
-        }
         self.change(|snapshot| {
             let source = snapshot.sources.get(key).filter(|source| source.secret_type() == Some(secret_type));
-            if let Some(gone) = source.map(Source::gone) {
+            if let Some(gone) = source.filter(|_| !is_there).map(Source::gone) {
                 snapshot.sources.insert(key.clone(), gone);
             }
+            source_listed(snapshot, key, secret_type);
         });
     }
 }
@@ -143,5 +145,6 @@ fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential
     };
     if !snapshot.credentials.values().any(|credential| credential.source == former.source) {
         snapshot.sources.remove(&former.source);
+        snapshot.unread_sources.remove(&former.source);
     }
 }

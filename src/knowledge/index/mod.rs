@@ -4,6 +4,7 @@ mod copies;
 mod credentials;
 mod namespaces;
 mod setbacks;
+mod statuses;
 
 #[cfg(test)]
 mod tests;

@@ -142,6 +142,11 @@ impl Credential {
         self.images.is_empty() || self.images.iter().any(|pattern| pattern.matches(target))
     }
 
+    /// Whether `images` lets it serve images of a host, which may be a glob as in a registry Secret.
+    pub fn may_be_for_host(&self, host: &str) -> bool {
+        self.images.is_empty() || self.images.iter().any(|pattern| pattern.may_be_of_host(host))
+    }
+
     /// Its copy in a namespace.
     pub fn copy_in(&self, namespace: &str) -> ObjectKey {
         ObjectKey { namespace: namespace.into(), name: self.copy_name.clone() }

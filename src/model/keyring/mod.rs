@@ -9,7 +9,7 @@ mod pattern;
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use location::Location;
 use pattern::Pattern;
@@ -18,6 +18,9 @@ pub use pattern::{ImagePattern, ImagePatternError, Target};
 
 /// The key under which Docker Hub's credentials are looked for when no key matches.
 const DEFAULT_REGISTRY_KEY: &[u8] = b"index.docker.io";
+
+/// The longest name that DNS knows, with a port behind it.
+const LONGEST_HOST: usize = 253 + ":65535".len();
 
 /// The keys of one or more Docker configurations, in the order in which the kubelet tries them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,7 +69,26 @@ impl Keyring {
 
     /// Whether there is any credential for an image.
     pub fn answers(&self, target: &Target) -> bool {
-        self.keys.iter().any(|key| key.matches(target)) || self.default_registry(target).is_some()
+        self.answering(target).is_some()
+    }
+
+    /// The first key that the kubelet tries for an image, as it keeps it: without scheme and user.
+    pub fn answering(&self, target: &Target) -> Option<&[u8]> {
+        let matching = self.keys.iter().find(|key| key.matches(target));
+        matching.or_else(|| self.default_registry(target)).map(|key| key.normalized.as_slice())
+    }
+
+    /// The hosts of the keys with their ports, in order, for people. What cannot be a host is left out: somebody may have
+    /// written anything as a key.
+    pub fn hosts(&self) -> BTreeSet<String> {
+        let hosts = self.keys.iter().filter_map(|key| {
+            let host = key.normalized.split(|&byte| byte == b'/').next()?;
+            let is_shown = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:*[]".contains(byte);
+            let host = std::str::from_utf8(host).ok()?;
+            (!host.is_empty() && host.len() <= LONGEST_HOST && host.bytes().all(|byte| is_shown(&byte)))
+                .then(|| host.to_owned())
+        });
+        hosts.collect()
     }
 
     /// Credentials of Docker Hub serve its images even where their key matches none.

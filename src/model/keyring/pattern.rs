@@ -96,7 +96,11 @@ fn is_of_default_registry(image: &str) -> bool {
 /// A pattern that narrows the images a credential is for: the host matches as the kubelet's keys do, the path by
 /// whole segments, because the kubelet's prefix rule would let `ghcr.io/org` cover `ghcr.io/organisation`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImagePattern(Pattern);
+pub struct ImagePattern {
+    pattern: Pattern,
+    /// Its host and port as a target, to be held against the patterns of keys.
+    host: String,
+}
 
 /// Why a text is no image pattern. All but the last are refused by the `CustomResourceDefinition` too, in the same
 /// words, so that `regcred check` says what the API server would.
@@ -142,12 +146,24 @@ impl ImagePattern {
             Some(path) if path.is_empty() || path.starts_with('/') => format!("docker.io{path}"),
             _ => text.to_owned(),
         };
-        Pattern::new(text.as_bytes()).map(Self).ok_or(ImagePatternError::Malformed)
+        let pattern = Pattern::new(text.as_bytes()).ok_or(ImagePatternError::Malformed)?;
+        let host = text.split('/').next().unwrap_or_default().to_owned();
+        Ok(Self { pattern, host })
     }
 
     /// Whether an image is one of those.
     pub fn matches(&self, target: &Target) -> bool {
-        self.0.matches_by_segments(target)
+        self.pattern.matches_by_segments(target)
+    }
+
+    /// Whether images of a key's host may be among those; both may be globs.
+    pub fn may_be_of_host(&self, key: &str) -> bool {
+        let key = if key.as_bytes() == super::DEFAULT_REGISTRY_KEY { "docker.io" } else { key };
+        let matches = |pattern: &Pattern, host: &str| {
+            Target::new(host).location.as_ref().is_some_and(|target| pattern.matches_host(target))
+        };
+        matches(&self.pattern, key)
+            || Pattern::new(key.as_bytes()).is_some_and(|of_key| matches(&of_key, &self.host))
     }
 }
 

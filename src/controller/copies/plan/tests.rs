@@ -273,6 +273,16 @@ fn an_adopted_copy_that_nobody_needs_is_given_back() {
 }
 
 #[test]
+fn an_adopted_copy_is_never_deleted_whatever_marks_it_bears() {
+    let change = |copy: &mut Secret| {
+        adopted(copy);
+        marked(copy);
+    };
+    let mut scene = Scene::new().copy(change).needed(false);
+    assert_eq!((scene.at(0), scene.at(10), scene.at(60)), ("at 60".into(), "at 60".into(), "release".into()));
+}
+
+#[test]
 fn without_knowing_the_pods_no_copy_is_removed() {
     let mut scene = Scene::new().copy(|_| {}).needed(None);
     assert_eq!((scene.at(0), scene.at(9_999)), ("nothing".into(), "nothing".into()));
@@ -309,6 +319,16 @@ fn an_older_view_writes_no_copy_unless_it_stays_the_only_one(#[case] newer: fn(&
     assert_eq!(
         (scene.at(0), scene.at(119), scene.at(120)),
         ("at 120".into(), "at 120".into(), "update".into())
+    );
+}
+
+#[test]
+fn an_older_view_of_the_credential_takes_no_copy_from_a_namespace_unless_it_stays_the_only_one() {
+    let newer = |copy: &mut Secret| annotate(copy, |origin| origin["credentialGeneration"] = 9.into());
+    let mut scene = Scene::new().copy(newer).with("namespaces", json!(["other"]));
+    assert_eq!(
+        (scene.at(0), scene.at(119), scene.at(120)),
+        ("at 120".into(), "at 120".into(), "delete".into())
     );
 }
 

@@ -1,0 +1,44 @@
+//! Why a pod could not be explained: what, where, and how to mend it.
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why a pod could not be explained.
+#[derive(Debug, Error)]
+pub(super) enum ExplainError {
+    #[error(
+        "nothing to explain: name a pod, as in regcred explain pod team-a/hello, or a file by -f (--help says more)"
+    )]
+    NothingGiven,
+    #[error("standard input can be read once: give - to only one of -f and --state")]
+    StandardInputTwice,
+    #[error("the runtime could not be started: {0}")]
+    Runtime(io::Error),
+    #[error("no way to a cluster: {0}; set KUBECONFIG, or give the cluster's objects as files by --state")]
+    NoCluster(String),
+    #[error("the client of the API server could not be made: {0}; check the kubeconfig's certificates")]
+    Client(Box<kube::Error>),
+    #[error(
+        "there is no pod {name} in namespace {namespace} of the cluster; kubectl get pods -n {namespace} lists those \
+         there are, and regcred explain -f explains one that is not created yet"
+    )]
+    NoPod { namespace: String, name: String },
+    #[error(
+        "there is no pod {name} of namespace {namespace} in the files of --state; give the file that it is in by -f"
+    )]
+    NoPodInFiles { namespace: String, name: String },
+    #[error(
+        "you may not {what}: {reason}; ask for that right, or give the objects as files by -f and --state"
+    )]
+    Forbidden { what: String, reason: String },
+    #[error(
+        "this cluster knows no RegistryCredentials: regcred is not installed in it (kubectl apply -k manifests/), or \
+         it is not the cluster that is meant (kubectl config current-context)"
+    )]
+    NotInstalled,
+    #[error("could not {what}: {reason}; check that the API server can be reached (kubectl version)")]
+    Api { what: String, reason: String },
+    #[error("the explanation could not be written: {0}")]
+    Output(io::Error),
+}

@@ -1,0 +1,220 @@
+//! How the copies of one credential stand.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::Needs;
+use crate::api::Distribution;
+use crate::knowledge::snapshot::Setback;
+use crate::knowledge::{Snapshot, Wants};
+use crate::model::copy::{CopyKey, Obstacle, Wanted};
+use crate::model::credential::Credential;
+use crate::model::source::SourceState;
+
+/// How the copy stands that a namespace should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyState {
+    /// It holds what the source holds.
+    Synced,
+    /// It is there and does not, or the source holds nothing that could be compared with it.
+    Stale,
+    /// It is not there yet.
+    Missing,
+    /// A Secret of another's is in its place.
+    Conflict,
+    /// It could not be written.
+    Failed,
+}
+
+impl CopyState {
+    /// Whether it is there.
+    pub(super) fn is_there(self) -> bool {
+        matches!(self, Self::Synced | Self::Stale)
+    }
+}
+
+/// How many copies stand how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// [`CopyState::Synced`].
+    pub synced: usize,
+    /// [`CopyState::Stale`].
+    pub stale: usize,
+    /// [`CopyState::Missing`].
+    pub missing: usize,
+    /// [`CopyState::Conflict`].
+    pub conflict: usize,
+    /// [`CopyState::Failed`].
+    pub failed: usize,
+}
+
+impl Counts {
+    /// All copies that there should be.
+    pub fn wanted(&self) -> usize {
+        self.synced + self.stale + self.missing + self.conflict + self.failed
+    }
+
+    /// Adds those of another credential.
+    pub fn add(&mut self, other: &Self) {
+        for state in
+            [CopyState::Synced, CopyState::Stale, CopyState::Missing, CopyState::Conflict, CopyState::Failed]
+        {
+            *self.of(state) += *Self::of(&mut other.clone(), state);
+        }
+    }
+
+    fn of(&mut self, state: CopyState) -> &mut usize {
+        match state {
+            CopyState::Synced => &mut self.synced,
+            CopyState::Stale => &mut self.stale,
+            CopyState::Missing => &mut self.missing,
+            CopyState::Conflict => &mut self.conflict,
+            CopyState::Failed => &mut self.failed,
+        }
+    }
+}
+
+/// The namespaces that should have a copy. Nearly all of them have it, so those are kept in the smaller form.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    synced: HashSet<Arc<str>>,
+    unfinished: BTreeMap<Arc<str>, CopyState>,
+    counts: Counts,
+}
+
+impl Tally {
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The namespaces whose copy is not synced, by name.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = (&Arc<str>, CopyState)> {
+        self.unfinished.iter().map(|(namespace, state)| (namespace, *state))
+    }
+
+    /// All namespaces that should have a copy.
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.synced.iter().chain(self.unfinished.keys())
+    }
+
+    pub(super) fn state(&self, namespace: &str) -> Option<CopyState> {
+        if self.synced.contains(namespace) {
+            Some(CopyState::Synced)
+        } else {
+            self.unfinished.get(namespace).copied()
+        }
+    }
+
+    /// Notes how the copy of a namespace stands, or that there should be none; returns how it stood before.
+    pub(super) fn put(&mut self, namespace: &Arc<str>, state: Option<CopyState>) -> Option<CopyState> {
+        let before = self.state(namespace);
+        if before == state {
+            return before;
+        }
+        if let Some(before) = before {
+            *self.counts.of(before) -= 1;
+            self.synced.remove(namespace);
+            self.unfinished.remove(namespace);
+        }
+        if let Some(state) = state {
+            *self.counts.of(state) += 1;
+            if state == CopyState::Synced {
+                self.synced.insert(Arc::clone(namespace));
+            } else {
+                self.unfinished.insert(Arc::clone(namespace), state);
+            }
+        }
+        before
+    }
+}
+
+/// How the copy of a credential in a namespace stands; `None` if there should be none.
+pub(super) fn state_of(
+    known: &Snapshot,
+    needs: Needs<'_>,
+    credential: &Credential,
+    namespace: &str,
+) -> Option<CopyState> {
+    if known.wants(credential, namespace) != Wants::Copy {
+        return None;
+    }
+    let place = credential.copy_in(namespace);
+    let is_there = known.has_copy(&place, credential);
+    let is_needed = match credential.distribution {
+        Distribution::Eager => true,
+        // Where pods are not known, nobody can say more than that it was needed once.
+        Distribution::OnDemand => needs(known, namespace, credential).unwrap_or(is_there),
+    };
+    if !is_needed {
+        return None;
+    }
+    let setback =
+        known.setbacks.get(&CopyKey { place: place.clone(), credential_uid: credential.uid.clone() });
+    let obstacle = setback.filter(|setback| is_news(setback)).map(|setback| &setback.obstacle);
+    let Some(SourceState::Good(source)) = known.source_of(credential) else {
+        // Whatever could not be written was not written for the want of a source.
+        return Some(if is_there { CopyState::Stale } else { CopyState::Missing });
+    };
+    let copy = known.copies.get(&place);
+    Some(match (copy, obstacle) {
+        (Some(copy), _) if is_there && copy.digest == source.digest => CopyState::Synced,
+        (Some(copy), _) if !is_there && is_of_another(known, &copy.credential_uid, credential) => {
+            CopyState::Conflict
+        }
+        (_, Some(Obstacle::Foreign | Obstacle::Rival(_))) => CopyState::Conflict,
+        (_, Some(Obstacle::Passing(_) | Obstacle::Lasting(_))) => CopyState::Failed,
+        (_, Some(Obstacle::NamespaceGone) | None) if is_there => CopyState::Stale,
+        (_, Some(Obstacle::NamespaceGone) | None) => CopyState::Missing,
+    })
+}
+
+/// A single failure that may pass is none: the next attempt comes within seconds.
+fn is_news(setback: &Setback) -> bool {
+    setback.attempts > 1 || !matches!(setback.obstacle, Obstacle::Passing(_))
+}
+
+/// Whether a copy is of another credential that is still there; one of a credential that has gone is about to go too.
+fn is_of_another(known: &Snapshot, uid: &str, credential: &Credential) -> bool {
+    *uid != *credential.uid && name_of(known, uid).is_some()
+}
+
+/// The name of the credential that has a uid.
+pub(super) fn name_of<'a>(known: &'a Snapshot, uid: &str) -> Option<&'a Arc<str>> {
+    let usable = known.credentials.values().find(|one| *one.uid == *uid).map(|one| &one.name);
+    usable.or_else(|| known.unusable.iter().find(|(_, one)| *one.uid == *uid).map(|(name, _)| name))
+}
+
+/// What stands in the way of the copy in a namespace, in one word and in a sentence.
+pub(super) fn reason_of(
+    known: &Snapshot,
+    credential: &Arc<Credential>,
+    namespace: &str,
+) -> (&'static str, String) {
+    let wanted = Wanted::new(credential, namespace);
+    let rival = known.copies.get(&wanted.place).and_then(|copy| name_of(known, &copy.credential_uid));
+    let setback = known.setbacks.get(&wanted.key()).map(|setback| &setback.obstacle);
+    let copy = &wanted.place;
+    match (rival.filter(|rival| **rival != credential.name), setback) {
+        (Some(rival), _) | (None, Some(Obstacle::Rival(rival))) => (
+            "OtherCredential",
+            format!(
+                "Secret {copy} is the copy of RegistryCredential {rival}; give one of both another spec.copyName"
+            ),
+        ),
+        (None, Some(Obstacle::Foreign)) => (
+            "ForeignSecret",
+            format!(
+                "Secret {copy} is there and was not made by regcred; delete it, set another spec.copyName, or set spec.conflict"
+            ),
+        ),
+        (None, Some(Obstacle::Lasting(reason))) => {
+            ("Refused", format!("the API server will not take Secret {copy}: {reason}"))
+        }
+        (None, Some(Obstacle::Passing(reason))) => {
+            ("WriteFailed", format!("Secret {copy} could not be written and is tried again: {reason}"))
+        }
+        (None, Some(Obstacle::NamespaceGone) | None) => {
+            ("Waiting", format!("Secret {copy} is still to be written"))
+        }
+    }
+}
