@@ -8,7 +8,10 @@ ARGS ?=
 IMAGE ?= regcred:0.1.0
 CRD := manifests/registrycredentials.regcred.dev.yaml
 
-.PHONY: help run test lint bench bench-memory bench-rotation control-plane certificates manifests image
+# The namespaces that `make namespaced` limits regcred to.
+NAMESPACES ?= registries,team-a
+
+.PHONY: help run test lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +45,12 @@ manifests: ## Generate the CustomResourceDefinition in manifests/ from its Rust 
 	@new=$$(mktemp); trap 'rm -f "$$new"' EXIT; \
 	cargo run --locked --quiet -- manifests crd >"$$new"; \
 	cp "$$new" $(CRD); echo "wrote $(CRD)"
+
+namespaced: ## Write manifests/namespaced/ for some namespaces (NAMESPACES=registries,team-a)
+	@for part in rbac:roles limits:limits; do \
+	new=$$(mktemp); \
+	cargo run --locked --quiet -- manifests "$${part%:*}" --namespaces="$(NAMESPACES)" >"$$new" || { rm -f "$$new"; exit 1; }; \
+	mv "$$new" "manifests/namespaced/$${part#*:}.yaml"; echo "wrote manifests/namespaced/$${part#*:}.yaml"; done
 
 image: ## Build the container image
 	docker build --tag $(IMAGE) .

@@ -11,6 +11,7 @@ use crate::model::consent::Consent;
 use crate::model::copy::{CopyKey, Obstacle};
 use crate::model::credential::{Credential, CredentialError};
 use crate::model::namespace::Namespace;
+use crate::model::scope::Scope;
 use crate::model::source::{Source, SourceState};
 
 /// The namespaces that Kubernetes keeps for itself; `kube-` is reserved for its own.
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub own_namespace: Arc<str>,
     /// Whether namespaces are asked if they consent to a credential.
     pub consent: Consent,
+    /// The namespaces that are looked at.
+    pub scope: Scope,
     /// Credentials by name; in this order their pull Secrets are added.
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Credentials that cannot be compiled, by name.

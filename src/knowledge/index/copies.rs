@@ -98,8 +98,21 @@ impl Index {
 
     /// Copies that were not in a complete list are gone. Returns those that pods rely on.
     pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
+        self.retain_copies_of(|_| true, listed)
+    }
+
+    /// The same for a list of one namespace.
+    pub fn retain_copies_in(&self, namespace: &str, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
+        self.retain_copies_of(|key| *key.namespace == *namespace, listed)
+    }
+
+    fn retain_copies_of(
+        &self,
+        is_asked_for: impl Fn(&ObjectKey) -> bool,
+        listed: &HashSet<ObjectKey>,
+    ) -> Vec<Wanted> {
         self.relied_on(self.change(|snapshot| {
-            let keys = snapshot.copies.keys().filter(|key| !listed.contains(key));
+            let keys = snapshot.copies.keys().filter(|key| is_asked_for(key) && !listed.contains(key));
             let gone: Vec<ObjectKey> = keys.cloned().collect();
             for key in &gone {
                 end_setbacks_at(snapshot, key);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
-use super::statuses::{await_source, sources_listed};
+use super::statuses::{await_source, source_listed, sources_listed};
 use super::{Index, key_of};
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
@@ -24,7 +24,15 @@ impl Index {
         let Some(name) = object.metadata.name.as_deref() else {
             return Err(CredentialError::NoName);
         };
-        match Credential::parse(object) {
+        let in_scope = |credential: Credential| {
+            let namespace = &*credential.source.namespace;
+            if self.snapshot().scope.covers(namespace) {
+                Ok(credential)
+            } else {
+                Err(CredentialError::OutOfScope(namespace.to_owned()))
+            }
+        };
+        match Credential::parse(object).and_then(in_scope) {
             Ok(credential) => {
                 let (generation, source) = (credential.generation, credential.source.clone());
                 self.change(|snapshot| {
@@ -122,6 +130,17 @@ impl Index {
             let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
             snapshot.sources.extend(gone);
             sources_listed(snapshot, namespace, secret_type);
+        });
+    }
+
+    /// The watch on this source alone has listed what there is of a Secret type: the source, or nothing.
+    pub fn source_listed(&self, key: &ObjectKey, secret_type: &str, is_there: bool) {
+        self.change(|snapshot| {
+            let source = snapshot.sources.get(key).filter(|source| source.secret_type() == Some(secret_type));
+            if let Some(gone) = source.filter(|_| !is_there).map(Source::gone) {
+                snapshot.sources.insert(key.clone(), gone);
+            }
+            source_listed(snapshot, key, secret_type);
         });
     }
 }

@@ -90,6 +90,12 @@ impl Index {
     pub fn retain_service_accounts(&self, listed: &HashSet<ObjectKey>) {
         self.change(|snapshot| snapshot.guarded_service_accounts.retain(|key| listed.contains(key)));
     }
+
+    /// ServiceAccounts of a namespace that were not in a complete list of it are gone.
+    pub fn retain_service_accounts_in(&self, namespace: &str, listed: &HashSet<ObjectKey>) {
+        let stays = |key: &ObjectKey| *key.namespace != *namespace || listed.contains(key);
+        self.change(|snapshot| snapshot.guarded_service_accounts.retain(stays));
+    }
 }
 
 /// Forgets a namespace, and what stood in the way of copies in it.

@@ -105,6 +105,32 @@ fn a_complete_list_of_one_type_says_nothing_about_the_other() {
 }
 
 #[test]
+fn the_list_of_a_watch_on_one_source_says_nothing_about_others_nor_about_another_type() {
+    let index = Index::new("regcred-system");
+    let named = ObjectKey::new("sources", "named");
+    for name in ["named", "other"] {
+        index.apply_credential(&credential(name, name)).unwrap();
+        index.apply_source(&secret(name, "1", JSON));
+    }
+    index.source_listed(&named, JSON, true);
+    index.source_listed(&named, CFG, false);
+    assert!(source_uid(&index, "named").is_some());
+    index.source_listed(&named, JSON, false);
+    assert!(source_uid(&index, "named").is_none());
+    assert!(source_uid(&index, "other").is_some());
+}
+
+#[test]
+fn a_credential_whose_source_is_not_looked_at_is_unusable_and_says_why() {
+    let index = Index::new("regcred-system").with_scope(Scope::of(&["team-a".into()]));
+    let error = index.apply_credential(&credential("ghcr", "named")).unwrap_err();
+    assert_eq!(error, CredentialError::OutOfScope("sources".to_owned()));
+    // So its copies stay as they are.
+    assert!(index.snapshot().is_unusable("uid-of-ghcr"));
+    assert!(index.snapshot().credentials.is_empty());
+}
+
+#[test]
 fn a_credential_that_cannot_be_compiled_counts_as_absent() {
     let index = Index::new("regcred-system");
     index.apply_credential(&credential("ghcr", "named")).unwrap();
@@ -246,6 +272,19 @@ fn a_copy_that_is_gone_is_missed_only_if_pods_rely_on_it(#[case] end: fn(&Index,
     rely_on(&index, &place);
     index.apply_copy(&copy);
     assert_eq!(end(&index, &copy), ["team-a/regcred-ghcr for ghcr"], "an event in between changes nothing");
+    assert!(index.snapshot().copies.is_empty());
+}
+
+#[test]
+fn a_list_of_one_namespace_says_nothing_about_the_copies_of_others() {
+    let (index, place, _) = index_with_copy();
+    rely_on(&index, &place);
+    assert!(index.retain_copies_in("elsewhere", &HashSet::new()).is_empty());
+    assert!(index.snapshot().copies.contains_key(&place));
+    assert_eq!(
+        places(index.retain_copies_in(&place.namespace, &HashSet::new())),
+        ["team-a/regcred-ghcr for ghcr"]
+    );
     assert!(index.snapshot().copies.is_empty());
 }
 
