@@ -8,10 +8,13 @@ ARGS ?=
 IMAGE ?= regcred:0.1.0
 CRD := manifests/registrycredentials.regcred.dev.yaml
 
-.PHONY: help run test lint bench bench-memory control-plane certificates manifests image
+# The namespaces that `make namespaced` limits regcred to.
+NAMESPACES ?= registries,team-a
+
+.PHONY: help run test lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Show regcred at work on a real control plane (ARGS=--once ends by itself)
 	cargo build --locked --bin regcred --example demo
@@ -29,6 +32,9 @@ bench: ## Measure the server against a bare one, and the cost of a decision
 bench-memory: ## Measure what replicas keep of a large cluster on a real API server (ARGS=--scale=10 for a small one)
 	assets=$$(tests/control-plane/build | tail -n 1); KUBEBUILDER_ASSETS=$$assets cargo bench --locked --bench memory -- $(ARGS)
 
+bench-rotation: ## Measure how long a new source takes to 1,000 namespaces on a real API server
+	assets=$$(tests/control-plane/build | tail -n 1); KUBEBUILDER_ASSETS=$$assets cargo bench --locked --bench rotation
+
 control-plane: ## Build the control plane for the tests (once; minutes the first time) and print its folder
 	tests/control-plane/build
 
@@ -39,6 +45,12 @@ manifests: ## Generate the CustomResourceDefinition in manifests/ from its Rust 
 	@new=$$(mktemp); trap 'rm -f "$$new"' EXIT; \
 	cargo run --locked --quiet -- manifests crd >"$$new"; \
 	cp "$$new" $(CRD); echo "wrote $(CRD)"
+
+namespaced: ## Write manifests/namespaced/ for some namespaces (NAMESPACES=registries,team-a)
+	@for part in rbac:roles limits:limits; do \
+	new=$$(mktemp); \
+	cargo run --locked --quiet -- manifests "$${part%:*}" --namespaces="$(NAMESPACES)" >"$$new" || { rm -f "$$new"; exit 1; }; \
+	mv "$$new" "manifests/namespaced/$${part#*:}.yaml"; echo "wrote manifests/namespaced/$${part#*:}.yaml"; done
 
 image: ## Build the container image
 	docker build --tag $(IMAGE) .

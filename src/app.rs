@@ -27,6 +27,7 @@ use crate::events::{self, Recorder};
 use crate::knowledge::Index;
 use crate::leadership::{self, Elector, RELEASE_TIMEOUT};
 use crate::model::consent::Consent;
+use crate::model::scope::{self, Scope};
 use crate::policy::Rule;
 use crate::server::{
     Limits, Readiness, ReviewRoutes, ServeError, Server, Settings, Shutdown, StartError, admin,
@@ -72,6 +73,14 @@ pub struct Arguments {
     /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
     #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
+
+    /// Limits regcred to these namespaces: it looks at sources, copies and pods there, and needs no right on those of
+    /// others. A credential whose source is elsewhere is not carried, a namespace that is not listed gets nothing. By
+    /// default all namespaces
+    #[arg(
+        long, env = "REGCRED_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = scope::parse_name
+    )]
+    namespaces: Vec<Arc<str>>,
 
     /// Whether namespaces are asked, by their labels, if they consent to a credential that is offered to them
     #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
@@ -140,6 +149,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let index = Arc::new(
         Index::new(&own_namespace)
             .with_consent(arguments.consent)
+            .with_scope(Scope::of(&arguments.namespaces))
             .with_reliance_for(arguments.copies.graces().settle),
     );
     let pending = Pending::default();

@@ -44,7 +44,8 @@ impl Leader {
         arguments.pods.check()?;
         let pods = Pods::default();
         if arguments.pods.watch_pods {
-            let watch = pods::run(client.clone(), pods.clone(), changes.clone(), leadership.clone());
+            let scope = index.snapshot().scope.clone();
+            let watch = pods::run(client.clone(), scope, pods.clone(), changes.clone(), leadership.clone());
             tasks.spawn("watch on pods", watch);
             let repair = Repair {
                 client: client.clone(),

@@ -25,9 +25,7 @@ use problem::{Problem, Reason};
 use report::Report;
 pub(crate) use report::{Format, visible};
 use request::{OldObjects, Requests};
-use state::State;
-
-use crate::model::consent::Consent;
+use state::{AsServed, State};
 
 /// How many namespaces a note names.
 const NAMESPACES_IN_A_NOTE: usize = 10;
@@ -77,9 +75,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     namespace: String,
 
-    /// Whether namespaces are asked, by their labels, if they consent to a credential, as given to regcred serve
-    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
-    consent: Consent,
+    #[command(flatten)]
+    served: AsServed,
 
     /// How the decisions are written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -159,7 +156,7 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         has_problem = true;
         say(&problem.to_string());
     };
-    let mut state = State::read(&arguments.state, &arguments.namespace, arguments.consent, &mut complain);
+    let mut state = State::read(&arguments.state, &arguments.namespace, &arguments.served, &mut complain);
     let requests = Requests {
         operation: arguments.operation,
         namespace: arguments.namespace.clone(),

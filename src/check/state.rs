@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::Args;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::core::ObjectMeta;
@@ -17,13 +18,29 @@ use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::copy::{CopyAnswer, Origin};
+use crate::model::credential::CredentialError;
 use crate::model::namespace::Namespace;
+use crate::model::scope::{self, Scope};
 use crate::policy::{Answers, NamespaceAnswer, Need};
 
 /// The namespace that `manifests/` install regcred into.
 const OWN_NAMESPACE: &str = "regcred-system";
 /// The label that the API server gives every namespace, with its name as value (`corev1.LabelMetadataName`).
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// What `regcred serve` is told, as far as verdicts depend on it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AsServed {
+    /// Whether namespaces are asked, by their labels, if they consent to a credential, as given to regcred serve
+    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
+    consent: Consent,
+
+    /// The namespaces that regcred is limited to, as given to regcred serve; by default all
+    #[arg(
+        long, env = "REGCRED_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = scope::parse_name
+    )]
+    namespaces: Vec<Arc<str>>,
+}
 
 /// What is known of the cluster, and what is found out while deciding.
 pub(crate) struct State {
@@ -51,7 +68,7 @@ impl State {
     pub(crate) fn read(
         arguments: &[PathBuf],
         namespace: &str,
-        consent: Consent,
+        served: &AsServed,
         mut report: impl FnMut(Problem),
     ) -> Self {
         let mut objects = Objects::default();
@@ -65,7 +82,7 @@ impl State {
             }
             Err(problem) => report(problem),
         });
-        objects.into_state(consent, report)
+        objects.into_state(served, report)
     }
 
     /// Gives a pod that is to be created what the API server gives it before it asks: the pull Secrets of its
@@ -138,8 +155,9 @@ impl Objects {
     }
 
     /// The cluster that holds these.
-    pub(crate) fn into_state(self, consent: Consent, mut report: impl FnMut(Problem)) -> State {
-        let index = Index::new(OWN_NAMESPACE).with_consent(consent);
+    pub(crate) fn into_state(self, served: &AsServed, mut report: impl FnMut(Problem)) -> State {
+        let index =
+            Index::new(OWN_NAMESPACE).with_consent(served.consent).with_scope(Scope::of(&served.namespaces));
         // The uids by which the copies that are there name their credentials.
         let mut uids: BTreeMap<String, String> = BTreeMap::new();
         for origin in self.secrets.iter().filter_map(|secret| Origin::of(&secret.metadata)) {
@@ -152,8 +170,10 @@ impl Objects {
                 .metadata
                 .uid
                 .get_or_insert_with(|| uids.remove(&name).unwrap_or_else(|| format!("uid-of-{name}")));
-            if let Err(error) = index.apply_credential(&credential) {
-                report(Problem { place, reason: Reason::Credential { name, error } });
+            match index.apply_credential(&credential) {
+                // Nothing is wrong with one that is no business of this regcred.
+                Ok(()) | Err(CredentialError::OutOfScope(_)) => {}
+                Err(error) => report(Problem { place, reason: Reason::Credential { name, error } }),
             }
         }
         for secret in &self.secrets {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod manifests;
+mod namespaced;
 
 use std::fmt::Display;
 use std::io::Write as _;

@@ -6,6 +6,7 @@ pub mod changes;
 mod lists;
 pub mod pending;
 pub mod pods;
+mod reach;
 pub mod reads;
 mod sources;
 pub mod watch;

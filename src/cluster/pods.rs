@@ -8,11 +8,13 @@ use kube::{Api, Client, Resource};
 
 use super::changes::{Change, Changes};
 use super::lists::Lists;
-use super::watch::{Sink, follow};
+use super::reach::{Reach, follow_in};
+use super::watch::Sink;
 use crate::knowledge::Pods;
 use crate::knowledge::pods::uid_of;
 use crate::leadership::Leadership;
 use crate::model::pod::{ObservedPod, Uid};
+use crate::model::scope::Scope;
 
 /// Pods that have finished pull nothing any more, and many of them stay for long.
 const NOT_FINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
@@ -21,15 +23,16 @@ const NOT_FINISHED: &str = "status.phase!=Succeeded,status.phase!=Failed";
 const PODS_PER_PAGE: u32 = 250;
 
 /// Watches while this replica leads, and forgets what it saw when it no longer does. Ends only by a defect.
-pub async fn run(client: Client, pods: Pods, changes: Changes, leadership: Leadership) {
+pub async fn run(client: Client, scope: Scope, pods: Pods, changes: Changes, leadership: Leadership) {
     let config = watcher::Config::default().fields(NOT_FINISHED).page_size(PODS_PER_PAGE);
     let lists = Lists::default();
     loop {
         let term = leadership.acquired().await;
-        let sink = Unfinished { pods: pods.clone(), changes: changes.clone() };
-        let api: Api<ObservedPod> = Api::all(client.clone());
+        let sink = |reach| Unfinished { pods: pods.clone(), changes: changes.clone(), reach };
+        let of = (client.clone(), lists.clone());
+        let watches = follow_in("pods", of, &scope, config.clone(), sink, || pods.complete());
         let is_over = tokio::select! {
-            () = follow("pods", api, config.clone(), lists.clone(), sink, || {}) => false,
+            () = watches => false,
             () = leadership.lost(term) => true,
         };
         pods.forget();
@@ -62,6 +65,7 @@ pub async fn of_namespace(client: &Client, namespace: &str) -> Result<Pods, kube
 struct Unfinished {
     pods: Pods,
     changes: Changes,
+    reach: Reach,
 }
 
 impl Sink<ObservedPod> for Unfinished {
@@ -84,7 +88,10 @@ impl Sink<ObservedPod> for Unfinished {
     }
 
     fn retain(&mut self, listed: &HashSet<Uid>) {
-        self.pods.retain(listed);
+        match &self.reach {
+            None => self.pods.retain(listed),
+            Some(namespace) => self.pods.retain_in(namespace, listed),
+        }
         self.changes.add(&Change::Everything);
     }
 }

@@ -1,5 +1,6 @@
 //! Watches on the namespaces that sources are in: one for each namespace and registry Secret type, so that their
-//! number does not grow with the credentials.
+//! number does not grow with the credentials. Where regcred is limited to some namespaces, whose Secrets are not all its
+//! business, each source is watched by its name instead.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -14,12 +15,13 @@ use tokio::task::JoinSet;
 
 use super::changes::{Change, Changes};
 use super::lists::Lists;
-use super::watch::{SECRETS_PER_PAGE, Sink, follow};
+use super::watch::{Answer, SECRETS_PER_PAGE, Sink, follow};
 use crate::knowledge::Index;
 use crate::knowledge::Snapshot;
 use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
 use crate::model::docker_config::{DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE};
+use crate::model::scope::Scope;
 use crate::server::Part;
 
 /// The watches and what they are for.
@@ -35,11 +37,18 @@ pub(super) struct SourceWatches {
     synced: Weak<ReadyOnceDropped>,
     /// Told when a watch ends by itself, which is a defect.
     ended: Arc<Notify>,
-    running: BTreeMap<Arc<str>, NamespaceWatch>,
+    running: BTreeMap<Target, Watches>,
 }
 
-/// The watches on one namespace. Dropping it ends them.
-struct NamespaceWatch {
+/// What is watched: a namespace, or one Secret of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    namespace: Arc<str>,
+    name: Option<Arc<str>>,
+}
+
+/// The watches on one target, one per type. Dropping it ends them.
+struct Watches {
     names: BTreeSet<Arc<str>>,
     _tasks: JoinSet<()>,
 }
@@ -89,20 +98,22 @@ impl SourceWatches {
     /// named were not kept.
     fn follow(&mut self, known: &Snapshot) {
         let share = self.synced.upgrade();
-        let mut wanted: BTreeMap<Arc<str>, BTreeSet<Arc<str>>> = BTreeMap::new();
+        let mut wanted: BTreeMap<Target, BTreeSet<Arc<str>>> = BTreeMap::new();
         for credential in known.credentials.values() {
             let source = credential.source.clone();
-            wanted.entry(source.namespace).or_default().insert(source.name);
+            let name = (known.scope != Scope::All).then(|| source.name.clone());
+            let target = Target { namespace: source.namespace, name };
+            wanted.entry(target).or_default().insert(source.name);
         }
-        self.running.retain(|namespace, _| wanted.contains_key(namespace));
-        for (namespace, names) in wanted {
-            match self.running.get_mut(&namespace) {
-                Some(watch) if names.is_subset(&watch.names) => watch.names = names,
+        self.running.retain(|target, _| wanted.contains_key(target));
+        for (target, names) in wanted {
+            match self.running.get_mut(&target) {
+                Some(watches) if names.is_subset(&watches.names) => watches.names = names,
                 _ => {
                     // The old watches are ended first: the new ones need a round trip before they tell anything.
-                    self.running.remove(&namespace);
-                    let watch = self.watch(&namespace, names, share.as_ref());
-                    self.running.insert(namespace, watch);
+                    self.running.remove(&target);
+                    let watches = self.watch(&target, names, share.as_ref());
+                    self.running.insert(target, watches);
                 }
             }
         }
@@ -110,24 +121,32 @@ impl SourceWatches {
 
     fn watch(
         &self,
-        namespace: &Arc<str>,
+        target: &Target,
         names: BTreeSet<Arc<str>>,
         share: Option<&Arc<ReadyOnceDropped>>,
-    ) -> NamespaceWatch {
+    ) -> Watches {
         let mut tasks = JoinSet::new();
         for secret_type in [DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE] {
-            let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-            let config =
-                watcher::Config::default().fields(&format!("type={secret_type}")).page_size(SECRETS_PER_PAGE);
+            let api: Api<Secret> = Api::namespaced(self.client.clone(), &target.namespace);
+            let fields = match &target.name {
+                None => format!("type={secret_type}"),
+                Some(name) => format!("metadata.name={name},type={secret_type}"),
+            };
+            let config = watcher::Config::default().fields(&fields).page_size(SECRETS_PER_PAGE);
             let sink = Sources {
                 index: Arc::clone(&self.index),
                 changes: self.changes.clone(),
-                namespace: Arc::clone(namespace),
+                target: target.clone(),
                 secret_type,
             };
-            let mut share = share.cloned();
-            let synced = move || drop(share.take());
-            let watch = follow("source secrets", api, config, self.lists.clone(), sink, synced);
+            let (mut share, is_limited) = (share.cloned(), target.name.is_some());
+            let answered = move |answer| {
+                // Where regcred has no rights, nobody is to wait for what cannot be seen.
+                if is_limited || answer == Answer::Listed {
+                    drop(share.take());
+                }
+            };
+            let watch = follow("source secrets", api, config, self.lists.clone(), sink, answered);
             let ended = Arc::clone(&self.ended);
             tasks.spawn(async move {
                 // A panic ends it as well, and has been logged.
@@ -135,14 +154,14 @@ impl SourceWatches {
                 ended.notify_one();
             });
         }
-        NamespaceWatch { names, _tasks: tasks }
+        Watches { names, _tasks: tasks }
     }
 }
 
 struct Sources {
     index: Arc<Index>,
     changes: Changes,
-    namespace: Arc<str>,
+    target: Target,
     secret_type: &'static str,
 }
 
@@ -164,7 +183,14 @@ impl Sink<Secret> for Sources {
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
-        self.index.retain_sources(&self.namespace, self.secret_type, listed);
+        let Target { namespace, name } = &self.target;
+        match name {
+            None => self.index.retain_sources(namespace, self.secret_type, listed),
+            Some(name) => {
+                let key = ObjectKey { namespace: Arc::clone(namespace), name: Arc::clone(name) };
+                self.index.source_listed(&key, self.secret_type, listed.contains(&key));
+            }
+        }
         self.changes.add(&Change::Everything);
     }
 }

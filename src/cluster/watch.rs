@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use super::changes::{Change, Changes};
 use super::lists::{Lists, is_refusal};
 use super::pending::Pending;
+use super::reach::{Reach, follow_in};
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
 use crate::knowledge::Index;
@@ -45,16 +46,25 @@ pub(super) trait Sink<K>: Send {
     fn retain(&mut self, listed: &HashSet<Self::Key>);
 }
 
+/// What the API server says to a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A complete list has come.
+    Listed,
+    /// There is no right to look.
+    Forbidden,
+}
+
 /// Follows one watch for ever; errors are logged and tried again with a growing pause.
 ///
-/// `synced` is called after each complete list.
+/// `answered` is called after each complete list, and each time that it is forbidden.
 pub(super) async fn follow<K, S>(
     what: &'static str,
     api: Api<K>,
     config: watcher::Config,
     lists: Lists,
     mut sink: S,
-    mut synced: impl FnMut() + Send,
+    mut answered: impl FnMut(Answer) + Send,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
@@ -62,12 +72,12 @@ pub(super) async fn follow<K, S>(
     let config = config.timeout(WATCH_SECONDS);
     while lists.are_streamed() {
         let streamed = lists.begin(config.clone());
-        let End::NotStreamed = attempt(what, api.clone(), streamed, &mut sink, &mut synced).await else {
+        let End::NotStreamed = attempt(what, api.clone(), streamed, &mut sink, &mut answered).await else {
             return;
         };
         lists.come_in_pages();
     }
-    attempt(what, api, lists.begin(config), &mut sink, &mut synced).await;
+    attempt(what, api, lists.begin(config), &mut sink, &mut answered).await;
 }
 
 /// Why following a watch has ended.
@@ -83,7 +93,7 @@ async fn attempt<K, S>(
     api: Api<K>,
     config: watcher::Config,
     sink: &mut S,
-    synced: &mut impl FnMut(),
+    answered: &mut impl FnMut(Answer),
 ) -> End
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -103,15 +113,28 @@ where
             }
             Ok(Event::InitDone) => {
                 sink.retain(&listed.take().unwrap_or_default());
-                synced();
+                answered(Answer::Listed);
             }
             Ok(Event::Apply(object)) => sink.apply(&object),
             Ok(Event::Delete(object)) => sink.delete(&object),
             Err(error) if is_streamed && is_refusal(&error) => return End::NotStreamed,
-            Err(error) => tracing::warn!(what, error = describe(&error), "a watch failed"),
+            Err(error) => {
+                tracing::warn!(what, error = describe(&error), "a watch failed");
+                if is_forbidden(&error) {
+                    answered(Answer::Forbidden);
+                }
+            }
         }
     }
     End::Unexpected
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_forbidden(),
+        _ => false,
+    }
 }
 
 /// The API server's own words, or what kind of failure it was. Never the text of an error of decoding, which may quote
@@ -152,27 +175,38 @@ pub fn run(
         lists.clone(),
         readiness.part("source-secrets"),
     );
+    let scope = index.snapshot().scope.clone();
     let source_ended = sources.ended();
     let credentials = Credentials { index: Arc::clone(&index), sources, changes: changes.clone() };
     let namespaces =
         Namespaces { index: Arc::clone(&index), pending: pending.clone(), changes: changes.clone() };
-    let accounts = ServiceAccounts(Arc::clone(&index));
-    let all = watcher::Config::default;
-    let part = |name| {
-        let part: Part = readiness.part(name);
-        move || part.ready()
+    let index_of_accounts = Arc::clone(&index);
+    let accounts = move |reach| ServiceAccounts { index: Arc::clone(&index_of_accounts), reach };
+    let those_copies = move |reach| Copies {
+        index: Arc::clone(&index),
+        pending: pending.clone(),
+        changes: changes.clone(),
+        reach,
     };
+    let all = watcher::Config::default;
+    let part = |name| readiness.part(name);
     let [of_credentials, of_namespaces, of_accounts, of_copies] =
         ["registrycredentials", "namespaces", "serviceaccounts", "copies"].map(part);
-    let copy_sink = Copies { index, pending, changes };
+    let ready = |part: Part| {
+        move |answer| {
+            if answer == Answer::Listed {
+                part.ready();
+            }
+        }
+    };
     async move {
         let of = || lists.clone();
         tokio::select! {
             () = source_ended.notified() => {}
-            () = follow("registrycredentials", Api::all(client.clone()), all(), of(), credentials, of_credentials) => {}
-            () = follow("namespaces", Api::all(client.clone()), all(), of(), namespaces, of_namespaces) => {}
-            () = follow("serviceaccounts", Api::all(client.clone()), all(), of(), accounts, of_accounts) => {}
-            () = follow("copies", Api::all(client.clone()), copies, of(), copy_sink, of_copies) => {}
+            () = follow("registrycredentials", Api::all(client.clone()), all(), of(), credentials, ready(of_credentials)) => {}
+            () = follow("namespaces", Api::all(client.clone()), all(), of(), namespaces, ready(of_namespaces)) => {}
+            () = follow_in("serviceaccounts", (client.clone(), of()), &scope, all(), accounts, || of_accounts.ready()) => {}
+            () = follow_in("copies", (client.clone(), of()), &scope, copies, those_copies, || of_copies.ready()) => {}
         }
     }
 }
@@ -247,17 +281,20 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
-        create_again(&self.pending, self.index.delete_namespace(&object.name_any()));
+        create_again(&self.pending, self.index.delete_namespace(&object.metadata));
         self.changes.add(&Change::Namespace(object.name_any().into()));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
-        create_again(&self.pending, self.index.retain_namespaces(listed));
+        self.index.retain_namespaces(listed);
         self.changes.add(&Change::Everything);
     }
 }
 
-struct ServiceAccounts(Arc<Index>);
+struct ServiceAccounts {
+    index: Arc<Index>,
+    reach: Reach,
+}
 
 impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
     type Key = ObjectKey;
@@ -267,15 +304,18 @@ impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
     }
 
     fn apply(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
-        self.0.apply_service_account(&object.metadata);
+        self.index.apply_service_account(&object.metadata);
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
-        self.0.delete_service_account(&object.metadata);
+        self.index.delete_service_account(&object.metadata);
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
-        self.0.retain_service_accounts(listed);
+        match &self.reach {
+            None => self.index.retain_service_accounts(listed),
+            Some(namespace) => self.index.retain_service_accounts_in(namespace, listed),
+        }
     }
 }
 
@@ -283,6 +323,7 @@ struct Copies {
     index: Arc<Index>,
     pending: Pending,
     changes: Changes,
+    reach: Reach,
 }
 
 impl Sink<Secret> for Copies {
@@ -310,7 +351,11 @@ impl Sink<Secret> for Copies {
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
-        create_again(&self.pending, self.index.retain_copies(listed));
+        let missed = match &self.reach {
+            None => self.index.retain_copies(listed),
+            Some(namespace) => self.index.retain_copies_in(namespace, listed),
+        };
+        create_again(&self.pending, missed);
         self.changes.add(&Change::Everything);
     }
 }

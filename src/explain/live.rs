@@ -17,10 +17,9 @@ use super::source::{Cluster, Subjects, pods};
 use crate::api::RegistryCredential;
 use crate::check::objects::ApiObject;
 use crate::check::problem::{Place, Problem};
-use crate::check::state::Objects;
+use crate::check::state::{AsServed, Objects};
 use crate::cluster::brief;
 use crate::model::ObjectKey;
-use crate::model::consent::Consent;
 use crate::model::copy::Origin;
 use crate::model::credential::Credential;
 use crate::policy::NamespaceAnswer;
@@ -35,7 +34,7 @@ pub(super) async fn read(
     subjects: &Subjects<'_>,
     context: Option<&str>,
     namespace: Option<&str>,
-    consent: Consent,
+    served: &AsServed,
     complain: &mut dyn FnMut(Problem),
 ) -> Result<Cluster, ExplainError> {
     let config = configuration(context).await?;
@@ -69,7 +68,7 @@ pub(super) async fn read(
         pods,
         exists: matches!(subjects, Subjects::Named { .. }),
         namespace: default_namespace,
-        state: reader.objects.into_state(consent, complain),
+        state: reader.objects.into_state(served, complain),
         namespaces: reader.namespaces,
         hidden: reader.hidden,
         notes: reader.notes,

@@ -18,8 +18,8 @@ use clap::{Args, ValueEnum};
 use crate::check::objects::ApiObject;
 use crate::check::problem::{Place, Problem, Reason};
 use crate::check::request::Requests;
+use crate::check::state::AsServed;
 use crate::check::{Format, Operation, note_absent, say};
-use crate::model::consent::Consent;
 use crate::policy::Answers;
 use crate::policy::explain::{Explained, Explanation, explain};
 use crate::review;
@@ -36,7 +36,8 @@ functions decide; nothing is written.
 
 What is read is read with your own rights: the pod, its namespace and ServiceAccount, all RegistryCredentials, and the \
 Secrets that these name. What you may not read is told as unknown. A copy that you may read tells the keys of a source that \
-you may not. No value of a Secret is ever printed. How the server is set it does not say: give --consent as to regcred serve.
+you may not. No value of a Secret is ever printed. How the server is set it does not say: give --consent and \
+--namespaces as to it.
 
 With -o json each line has pod, exists (whether it is there already), leftAlone (why no pull Secret is added whatever is \
 offered, or null), images (image, state, why, and credentials: name, answers, why), credentials (name, mode, pullSecret, \
@@ -78,9 +79,8 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "state")]
     context: Option<String>,
 
-    /// Whether namespaces are asked, by their labels, if they consent to a credential, as given to regcred serve
-    #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
-    consent: Consent,
+    #[command(flatten)]
+    served: AsServed,
 
     /// How the explanation is written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -141,12 +141,12 @@ fn explain_all(arguments: &Arguments, complain: &mut dyn FnMut(Problem)) -> Resu
             &subjects,
             arguments.context.as_deref(),
             arguments.namespace.as_deref(),
-            arguments.consent,
+            &arguments.served,
             complain,
         ))?
     } else {
         let namespace = arguments.namespace.as_deref().unwrap_or("default");
-        source::read(&subjects, &arguments.state, namespace, arguments.consent, complain)?
+        source::read(&subjects, &arguments.state, namespace, &arguments.served, complain)?
     };
     for note in &cluster.notes {
         say(note);

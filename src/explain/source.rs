@@ -7,9 +7,8 @@ use std::sync::Arc;
 use super::error::ExplainError;
 use crate::check::objects::{ApiObject, Content, each};
 use crate::check::problem::{Place, Problem, Reason};
-use crate::check::state::State;
+use crate::check::state::{AsServed, State};
 use crate::model::ObjectKey;
-use crate::model::consent::Consent;
 use crate::model::copy::CopyAnswer;
 use crate::policy::{Answers, NamespaceAnswer, Need};
 
@@ -66,7 +65,7 @@ pub(super) fn read(
     subjects: &Subjects<'_>,
     state: &[PathBuf],
     namespace: &str,
-    consent: Consent,
+    served: &AsServed,
     complain: &mut dyn FnMut(Problem),
 ) -> Result<Cluster, ExplainError> {
     let pods = match subjects {
@@ -90,7 +89,7 @@ pub(super) fn read(
         pods,
         exists: matches!(subjects, Subjects::Named { .. }),
         namespace: namespace.to_owned(),
-        state: State::read(state, namespace, consent, complain),
+        state: State::read(state, namespace, served, complain),
         namespaces: BTreeMap::new(),
         hidden: BTreeMap::new(),
         notes: Vec::new(),

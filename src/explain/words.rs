@@ -77,6 +77,7 @@ fn offered(explained: &CredentialExplained) -> Told {
                     "neither its spec.namespaces nor its spec.namespaceSelector selects the namespace"
                         .to_owned()
                 }
+                NotOffered::OutOfScope => "regcred is limited to other namespaces (--namespaces)".to_owned(),
                 NotOffered::Dissent(Dissent::Refused) => {
                     format!("the namespace's label refuse.regcred.dev/{name}: \"true\" refuses it")
                 }

@@ -29,6 +29,9 @@ impl Snapshot {
         namespace: &str,
         labels: Option<&BTreeMap<String, String>>,
     ) -> Offer {
+        if !self.scope.covers(namespace) {
+            return Offer::No(NotOffered::OutOfScope);
+        }
         let offer = credential.namespaces.offer(namespace, labels);
         match (offer, labels) {
             (Offer::Yes, None) if self.consent != Consent::Off => Offer::DependsOnLabels,
@@ -133,6 +136,24 @@ mod tests {
         assert_eq!(known.wants(&credential, namespace), expected);
         let is_audited = credential.mode == Mode::Audit;
         assert_eq!(known.is_offered(&credential, namespace), expected == Wants::Copy || is_audited);
+    }
+
+    #[test]
+    fn a_namespace_that_regcred_is_not_limited_to_is_offered_nothing() {
+        use crate::model::scope::Scope;
+
+        let scope = Scope::of(&["sources".into(), "team-a".into()]);
+        let index = Index::new("regcred-system").with_scope(scope);
+        for name in ["sources", "team-a", "team-b"] {
+            let metadata = json!({"name": name});
+            index.apply_namespace(&serde_json::from_value::<ObjectMeta>(metadata).unwrap());
+        }
+        let (known, credential) = (index.snapshot(), credential(&json!({"namespaces": ["*"]})));
+        assert_eq!(known.wants(&credential, "team-a"), Wants::Copy);
+        for elsewhere in ["team-b", "new"] {
+            assert_eq!(known.wants(&credential, elsewhere), Wants::Nothing);
+            assert_eq!(known.offers(&credential, elsewhere, None), Offer::No(NotOffered::OutOfScope));
+        }
     }
 
     #[test]

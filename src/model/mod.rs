@@ -12,6 +12,7 @@ pub mod keyring;
 pub mod namespace;
 mod object_key;
 pub mod pod;
+pub mod scope;
 pub mod source;
 mod text;
 

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::asking::Opinion;
 use super::scene::{CREDENTIALS, Offer, Scene, pods, pull_secrets, secrets};
 use crate::harness::User;
 use crate::harness::control_plane::unique;
@@ -88,7 +89,11 @@ async fn the_copy_of_another_credential_is_not_taken_over() {
         scene.create(&secrets(sources), &registry_secret(sources, name, &[&format!("{name}.example")])).await;
         scene.create(CREDENTIALS, &registry_credential(name, (sources, name), spec.clone())).await;
         let asked = pod(&namespace, "asked", &[&format!("{name}.example/app")]);
-        scene.until(&asked, |opinion| opinion.names == ["shared"] && opinion.warnings.len() == 1).await;
+        let is_known = |opinion: &Opinion| {
+            opinion.names == ["shared"]
+                && opinion.warnings.iter().all(|warning| warning.contains("would create"))
+        };
+        scene.until(&asked, is_known).await;
     }
     let image = |name: &str| format!("{name}.example/app");
     let stored = scene.create_pod(&pod(&namespace, "first", &[&image(&first)])).await.object();

@@ -1,7 +1,6 @@
 //! regcred, installed into a control plane as a user installs it: `kubectl apply -k manifests/`, and nothing else.
 //! Or with a certificate of files, by an overlay of it.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::certificates::{Authority, Leaf};
@@ -19,7 +18,7 @@ use super::control_plane::{ControlPlane, Options};
 use super::network::Service;
 use super::replica::Replica;
 use super::users::User;
-use super::{background, credentials};
+use super::{background, credentials, overlays};
 
 pub const NAMESPACE: &str = "regcred-system";
 pub const SERVICE_ACCOUNT: &str = "regcred";
@@ -76,7 +75,12 @@ impl Installation {
 
     /// A new one, whose servers get these arguments after the Deployment's own.
     pub async fn start(more: &[&str]) -> Self {
-        let installation = Self::install(more).await;
+        Self::start_on(Options::default(), more).await
+    }
+
+    /// The same on a control plane of another kind.
+    pub async fn start_on(options: Options, more: &[&str]) -> Self {
+        let installation = Self::install_on(options, more).await;
         installation.add_replicas().await;
         installation.registered().await;
         installation.look_at_trust().await;
@@ -85,8 +89,12 @@ impl Installation {
 
     /// The same without a server yet, also not behind the Service.
     pub async fn install(more: &[&str]) -> Self {
-        let control_plane = ControlPlane::start(Options::default()).await;
-        let manifests = manifests();
+        Self::install_on(Options::default(), more).await
+    }
+
+    async fn install_on(options: Options, more: &[&str]) -> Self {
+        let control_plane = ControlPlane::start(options).await;
+        let manifests = overlays::manifests();
         control_plane.kubectl(&["apply", "-k", manifests.to_str().expect("UTF-8")]).await.succeeded();
         Self::of(control_plane, None, more).await
     }
@@ -96,11 +104,26 @@ impl Installation {
         let control_plane = ControlPlane::start(Options::default()).await;
         let authority = Authority::new("regcred bench");
         let leaf = authority.leaf(&TLS_NAMES);
-        let overlay = write_overlay(&control_plane, &authority, &leaf).await;
+        let overlay = overlays::with_files(&control_plane, &authority, &leaf).await;
         control_plane.kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")]).await.succeeded();
         let installation = Self::of(control_plane, Some((authority, leaf)), more).await;
         installation.add_replicas().await;
         installation.registered().await;
+        installation.look_at_trust().await;
+        installation
+    }
+
+    /// A new one that is limited to these namespaces, which it makes first, by an overlay.
+    pub async fn start_namespaced(namespaces: &[&str], more: &[&str]) -> Self {
+        let control_plane = ControlPlane::start(Options::default()).await;
+        for namespace in namespaces {
+            control_plane.kubectl(&["create", "namespace", namespace]).await.succeeded();
+        }
+        let overlay = overlays::namespaced(&control_plane, namespaces);
+        control_plane.kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")]).await.succeeded();
+        let installation = Self::of(control_plane, None, more).await;
+        installation.add_replicas().await;
+        installation.registered_in(namespaces.first().expect("a namespace")).await;
         installation.look_at_trust().await;
         installation
     }
@@ -219,10 +242,14 @@ impl Installation {
 
     /// Waits until the API server asks the webhook about pods.
     async fn registered(&self) {
-        let namespace = self.control_plane.namespace("registered").await;
-        let pods: Api<Pod> = Api::namespaced(self.control_plane.client(User::Admin).await, &namespace);
+        self.registered_in(&self.control_plane.namespace("registered").await).await;
+    }
+
+    /// The same, where it is asked about pods of this namespace.
+    async fn registered_in(&self, namespace: &str) {
+        let pods: Api<Pod> = Api::namespaced(self.control_plane.client(User::Admin).await, namespace);
         let pod: Pod =
-            serde_json::from_value(credentials::pod(&namespace, "probe", &["probe"])).expect("a pod");
+            serde_json::from_value(credentials::pod(namespace, "probe", &["probe"])).expect("a pod");
         let asked =
             || self.replicas().iter().map(|replica| replica.backend().connections()).sum::<usize>() > 0;
         let dry_run = PostParams { dry_run: true, field_manager: None };
@@ -233,55 +260,4 @@ impl Installation {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-}
-
-fn manifests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests")
-}
-
-/// An overlay of `manifests/` with the certificate's Secret and the `caBundle` of each webhook.
-async fn write_overlay(control_plane: &ControlPlane, authority: &Authority, leaf: &Leaf) -> PathBuf {
-    let base = manifests();
-    let overlay = control_plane.folder().join("overlay");
-    std::fs::create_dir(&overlay).expect("a folder");
-    let encode = |pem: &str| BASE64_STANDARD.encode(pem);
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "regcred-tls", "namespace": NAMESPACE},
-        "type": "kubernetes.io/tls",
-        "data": {"tls.crt": encode(&leaf.certificate), "tls.key": encode(&leaf.key)},
-    });
-    std::fs::write(overlay.join("tls.yaml"), secret.to_string()).expect("a file");
-    let rendered = control_plane.kubectl(&["kustomize", base.to_str().expect("UTF-8")]).await.succeeded();
-    let objects: Vec<Value> = serde_saphyr::from_multiple(&rendered).expect("the YAML that kustomize prints");
-    let patches: Vec<Value> =
-        objects.iter().filter_map(|object| patch(object, &encode(&authority.pem()))).collect();
-    assert!(!patches.is_empty(), "no webhook configuration in {}", base.display());
-    let kustomization = json!({
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [relative(&overlay, &base), "tls.yaml"],
-        "components": [relative(&overlay, &base.join("../certs/files"))],
-        "patches": patches,
-    });
-    std::fs::write(overlay.join("kustomization.yaml"), kustomization.to_string()).expect("a file");
-    overlay
-}
-
-/// The patch that lets the API server trust the servers, if this is a webhook configuration.
-fn patch(object: &Value, bundle: &str) -> Option<Value> {
-    let webhooks = object.get("webhooks")?.as_array()?;
-    let operation = |number| json!({"op": "add", "path": format!("/webhooks/{number}/clientConfig/caBundle"), "value": bundle});
-    let operations: Vec<Value> = (0..webhooks.len()).map(operation).collect();
-    let target = json!({"kind": object["kind"], "name": object["metadata"]["name"]});
-    Some(json!({"target": target, "patch": Value::from(operations).to_string()}))
-}
-
-/// The way from one folder to another; kustomize takes no absolute paths.
-fn relative(from: &Path, to: &Path) -> String {
-    let from = from.canonicalize().expect("a folder");
-    let to = to.canonicalize().expect("a folder");
-    let up = "../".repeat(from.components().count() - 1);
-    format!("{up}{}", to.strip_prefix("/").expect("absolute").display())
 }

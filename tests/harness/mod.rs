@@ -20,6 +20,7 @@ pub mod load;
 pub mod metrics;
 pub mod network;
 pub mod oracle;
+pub mod overlays;
 pub mod plain_http;
 pub mod ports;
 pub mod process;

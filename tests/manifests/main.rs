@@ -4,6 +4,7 @@
 mod access;
 mod base;
 mod generated;
+mod namespaced;
 mod registration;
 mod rendering;
 mod workload;

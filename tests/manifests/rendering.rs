@@ -65,7 +65,7 @@ fn kubectl() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-fn rendered(folder: &Path) -> Option<String> {
+pub(crate) fn rendered(folder: &Path) -> Option<String> {
     let output = Command::new(kubectl()?).arg("kustomize").arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())

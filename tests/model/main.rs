@@ -18,8 +18,8 @@ const OPERATIONS: usize = 500;
 /// Pauses that are short enough to wait for.
 const PAUSES: [&str; 3] = ["--unneeded-grace=1s", "--source-grace=4s", "--settle-time=3s"];
 /// The state must be reached within this time: the graces, the longest pause after failures of the kinds that occur here, a
-/// watch that died with its API server, and a new leader.
-const QUIET_LIMIT: Duration = Duration::from_mins(3);
+/// watch that died with its API server, and a new leader that cannot know which credentials have gone (2 min).
+const QUIET_LIMIT: Duration = Duration::from_mins(6);
 /// How long nothing may be asked and nothing written when all is as it should be.
 const REST: Duration = Duration::from_mins(1);
 

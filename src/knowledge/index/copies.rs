@@ -98,8 +98,21 @@ impl Index {
 
     /// Copies that were not in a complete list are gone. Returns those that pods rely on.
     pub fn retain_copies(&self, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
+        self.retain_copies_of(|_| true, listed)
+    }
+
+    /// The same for a list of one namespace.
+    pub fn retain_copies_in(&self, namespace: &str, listed: &HashSet<ObjectKey>) -> Vec<Wanted> {
+        self.retain_copies_of(|key| *key.namespace == *namespace, listed)
+    }
+
+    fn retain_copies_of(
+        &self,
+        is_asked_for: impl Fn(&ObjectKey) -> bool,
+        listed: &HashSet<ObjectKey>,
+    ) -> Vec<Wanted> {
         self.relied_on(self.change(|snapshot| {
-            let keys = snapshot.copies.keys().filter(|key| !listed.contains(key));
+            let keys = snapshot.copies.keys().filter(|key| is_asked_for(key) && !listed.contains(key));
             let gone: Vec<ObjectKey> = keys.cloned().collect();
             for key in &gone {
                 end_setbacks_at(snapshot, key);
@@ -110,7 +123,7 @@ impl Index {
 }
 
 /// A copy that has gone, and whether pods rely on it.
-pub(super) type Gone = (Wanted, Reliance);
+type Gone = (Wanted, Reliance);
 
 /// Forgets a copy; returns it if its credential is still there.
 pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<Gone> {
@@ -121,6 +134,6 @@ pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<
 }
 
 /// `None` for one that is no number, of which nothing can be said.
-fn resource_version(metadata: &ObjectMeta) -> Option<u64> {
+pub(super) fn resource_version(metadata: &ObjectMeta) -> Option<u64> {
     metadata.resource_version.as_deref()?.parse().ok()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
-use super::statuses::{await_source, sources_listed};
+use super::statuses::{await_source, source_listed, sources_listed};
 use super::{Index, key_of};
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
@@ -24,12 +24,24 @@ impl Index {
         let Some(name) = object.metadata.name.as_deref() else {
             return Err(CredentialError::NoName);
         };
-        match Credential::parse(object) {
+        let in_scope = |credential: Credential| {
+            let namespace = &*credential.source.namespace;
+            if self.snapshot().scope.covers(namespace) {
+                Ok(credential)
+            } else {
+                Err(CredentialError::OutOfScope(namespace.to_owned()))
+            }
+        };
+        match Credential::parse(object).and_then(in_scope) {
             Ok(credential) => {
                 let (generation, source) = (credential.generation, credential.source.clone());
                 self.change(|snapshot| {
                     snapshot.unusable.remove(name);
-                    let former = snapshot.credentials.insert(name.into(), Arc::new(credential));
+                    let credential = Arc::new(credential);
+                    let former = snapshot.credentials.insert(name.into(), Arc::clone(&credential));
+                    if let Some(former) = former.as_ref().filter(|former| former.uid != credential.uid) {
+                        snapshot.end(former.uid.clone());
+                    }
                     forget_source_unless_used(snapshot, former.as_deref());
                     await_source(snapshot, &source);
                     // What stood in the way of what was written before need not stand in the way of this.
@@ -53,9 +65,12 @@ impl Index {
     /// A credential is gone. What was known of its source goes unless another credential refers to it.
     pub fn delete_credential(&self, name: &str) {
         self.change(|snapshot| {
-            snapshot.unusable.remove(name);
+            let unusable = snapshot.unusable.remove(name).map(|unusable| unusable.uid);
             snapshot.stored.remove(name);
             let gone = snapshot.credentials.remove(name);
+            if let Some(uid) = gone.as_ref().map(|gone| gone.uid.clone()).or(unusable) {
+                snapshot.end(uid);
+            }
             forget_source_unless_used(snapshot, gone.as_deref());
         });
     }
@@ -115,6 +130,17 @@ impl Index {
             let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
             snapshot.sources.extend(gone);
             sources_listed(snapshot, namespace, secret_type);
+        });
+    }
+
+    /// The watch on this source alone has listed what there is of a Secret type: the source, or nothing.
+    pub fn source_listed(&self, key: &ObjectKey, secret_type: &str, is_there: bool) {
+        self.change(|snapshot| {
+            let source = snapshot.sources.get(key).filter(|source| source.secret_type() == Some(secret_type));
+            if let Some(gone) = source.filter(|_| !is_there).map(Source::gone) {
+                snapshot.sources.insert(key.clone(), gone);
+            }
+            source_listed(snapshot, key, secret_type);
         });
     }
 }

@@ -20,6 +20,7 @@ use super::snapshot::Snapshot;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::digest::DigestKey;
+use crate::model::scope::Scope;
 
 /// Holds what the watches have seen and publishes it.
 pub struct Index {
@@ -61,6 +62,13 @@ impl Index {
     #[must_use]
     pub fn with_consent(self, consent: Consent) -> Self {
         self.change(|snapshot| snapshot.consent = consent);
+        self
+    }
+
+    /// The same, with no other namespaces being looked at.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        self.change(|snapshot| snapshot.scope = scope);
         self
     }
 

@@ -50,10 +50,17 @@ pub(super) fn await_source(snapshot: &mut Snapshot, source: &ObjectKey) {
 pub(super) fn sources_listed(snapshot: &mut Snapshot, namespace: &str, secret_type: &str) {
     let awaited = snapshot.unread_sources.keys().filter(|source| *source.namespace == *namespace);
     for source in awaited.cloned().collect::<Vec<_>>() {
-        let Some(types) = snapshot.unread_sources.get_mut(&source) else { continue };
-        types.remove(secret_type);
-        if types.is_empty() {
-            snapshot.unread_sources.remove(&source);
-        }
+        source_listed(snapshot, &source, secret_type);
+    }
+}
+
+/// A complete list of the Secrets of a type that could be this source has come.
+pub(super) fn source_listed(snapshot: &mut Snapshot, source: &ObjectKey, secret_type: &str) {
+    let Some(types) = snapshot.unread_sources.get_mut(source) else {
+        return;
+    };
+    types.remove(secret_type);
+    if types.is_empty() {
+        snapshot.unread_sources.remove(source);
     }
 }

@@ -105,6 +105,32 @@ fn a_complete_list_of_one_type_says_nothing_about_the_other() {
 }
 
 #[test]
+fn the_list_of_a_watch_on_one_source_says_nothing_about_others_nor_about_another_type() {
+    let index = Index::new("regcred-system");
+    let named = ObjectKey::new("sources", "named");
+    for name in ["named", "other"] {
+        index.apply_credential(&credential(name, name)).unwrap();
+        index.apply_source(&secret(name, "1", JSON));
+    }
+    index.source_listed(&named, JSON, true);
+    index.source_listed(&named, CFG, false);
+    assert!(source_uid(&index, "named").is_some());
+    index.source_listed(&named, JSON, false);
+    assert!(source_uid(&index, "named").is_none());
+    assert!(source_uid(&index, "other").is_some());
+}
+
+#[test]
+fn a_credential_whose_source_is_not_looked_at_is_unusable_and_says_why() {
+    let index = Index::new("regcred-system").with_scope(Scope::of(&["team-a".into()]));
+    let error = index.apply_credential(&credential("ghcr", "named")).unwrap_err();
+    assert_eq!(error, CredentialError::OutOfScope("sources".to_owned()));
+    // So its copies stay as they are.
+    assert!(index.snapshot().is_unusable("uid-of-ghcr"));
+    assert!(index.snapshot().credentials.is_empty());
+}
+
+#[test]
 fn a_credential_that_cannot_be_compiled_counts_as_absent() {
     let index = Index::new("regcred-system");
     index.apply_credential(&credential("ghcr", "named")).unwrap();
@@ -197,15 +223,43 @@ fn places(missed: impl IntoIterator<Item = Wanted>) -> Vec<String> {
     missed.into_iter().map(|wanted| format!("{} for {}", wanted.place, wanted.credential.name)).collect()
 }
 
-#[rstest]
-#[case::deleted(|index: &Index| places(index.delete_namespace("team-a")))]
-#[case::not_listed(|index: &Index| places(index.retain_namespaces(&HashSet::new())))]
-fn a_namespace_that_is_gone_takes_its_copies_and_obstacles_along(#[case] end: fn(&Index) -> Vec<String>) {
-    let (index, place, _) = index_with_copy();
+/// What the watch tells of a namespace that went at a version.
+fn ended(version: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some("team-a".into()),
+        resource_version: Some(version.into()),
+        ..ObjectMeta::default()
+    }
+}
+
+#[test]
+fn a_namespace_that_is_gone_takes_its_copies_and_obstacles_along() {
+    let (index, place, mut copy) = index_with_copy();
+    copy.metadata.resource_version = Some("7".into());
+    index.apply_copy(&copy);
     rely_on(&index, &place);
-    assert_eq!(end(&index), ["team-a/regcred-ghcr for ghcr"]);
+    assert_eq!(places(index.delete_namespace(&ended("8"))), ["team-a/regcred-ghcr for ghcr"]);
     let known = index.snapshot();
     assert!(known.namespaces.is_empty() && known.copies.is_empty() && known.setbacks.is_empty());
+}
+
+#[test]
+fn a_copy_in_a_namespace_that_has_come_back_is_not_forgotten_when_the_end_of_the_former_is_told_late() {
+    let (index, place, mut copy) = index_with_copy();
+    copy.metadata.resource_version = Some("9".into());
+    index.apply_copy(&copy);
+    rely_on(&index, &place);
+    assert!(index.delete_namespace(&ended("8")).is_empty());
+    assert!(index.snapshot().copies.contains_key(&place));
+}
+
+#[test]
+fn a_namespace_that_is_not_listed_is_gone_and_of_its_copies_their_own_watch_tells() {
+    let (index, place, _) = index_with_copy();
+    index.retain_namespaces(&HashSet::new());
+    let known = index.snapshot();
+    assert!(known.namespaces.is_empty() && known.setbacks.is_empty());
+    assert!(known.copies.contains_key(&place));
 }
 
 #[rstest]
@@ -218,6 +272,19 @@ fn a_copy_that_is_gone_is_missed_only_if_pods_rely_on_it(#[case] end: fn(&Index,
     rely_on(&index, &place);
     index.apply_copy(&copy);
     assert_eq!(end(&index, &copy), ["team-a/regcred-ghcr for ghcr"], "an event in between changes nothing");
+    assert!(index.snapshot().copies.is_empty());
+}
+
+#[test]
+fn a_list_of_one_namespace_says_nothing_about_the_copies_of_others() {
+    let (index, place, _) = index_with_copy();
+    rely_on(&index, &place);
+    assert!(index.retain_copies_in("elsewhere", &HashSet::new()).is_empty());
+    assert!(index.snapshot().copies.contains_key(&place));
+    assert_eq!(
+        places(index.retain_copies_in(&place.namespace, &HashSet::new())),
+        ["team-a/regcred-ghcr for ghcr"]
+    );
     assert!(index.snapshot().copies.is_empty());
 }
 
@@ -255,7 +322,9 @@ fn a_copy_that_was_dropped_with_a_former_namespace_is_learned_again() {
     let (index, place, mut copy) = index_with_copy();
     copy.metadata.resource_version = Some("13".into());
     index.copies_seen(&copy.metadata);
-    index.delete_namespace("team-a");
+    index.apply_copy(&copy);
+    index.delete_namespace(&ended("14"));
+    assert!(index.snapshot().copies.is_empty());
     let before = index.copies_seen_to();
     index.learn_copy(&copy, before);
     assert!(index.snapshot().copies.contains_key(&place));

@@ -132,8 +132,24 @@ impl Pods {
 
     /// A complete list has come; pods that are not in it are gone.
     pub fn retain(&self, listed: &HashSet<Uid>) {
+        self.retain_of(|_| true, listed);
+        self.complete();
+    }
+
+    /// The same for a list of one namespace. When all are known is then said by [`Self::complete`].
+    pub fn retain_in(&self, namespace: &str, listed: &HashSet<Uid>) {
+        self.retain_of(|name| name == namespace, listed);
+    }
+
+    /// Every list that there is has come.
+    pub fn complete(&self) {
+        self.state().is_complete = true;
+    }
+
+    fn retain_of(&self, is_asked_for: impl Fn(&str) -> bool, listed: &HashSet<Uid>) {
         let mut state = self.state();
-        let all = state.namespaces.iter().flat_map(|(namespace, here)| {
+        let asked_for = state.namespaces.iter().filter(|(namespace, _)| is_asked_for(namespace));
+        let all = asked_for.flat_map(|(namespace, here)| {
             let gone = here.pods.iter().filter(|(_, known)| !listed.contains(&known.uid));
             gone.map(|(name, _)| (Arc::clone(namespace), name.clone()))
         });
@@ -141,7 +157,6 @@ impl Pods {
         for (namespace, name) in gone {
             state.remove(&namespace, &name);
         }
-        state.is_complete = true;
     }
 
     /// How many pods there are.

@@ -137,6 +137,18 @@ fn a_late_event_about_a_former_pod_leaves_the_present_one_alone() {
 }
 
 #[test]
+fn a_list_of_one_namespace_says_nothing_about_the_pods_of_others_nor_that_all_are_known() {
+    let pods = Pods::default();
+    pods.apply(&pod_of("p", &json!({}), &image("r.example/x")));
+    pods.retain_in("elsewhere", &HashSet::new());
+    assert_eq!((pods.len(), pods.is_complete()), (1, false));
+    pods.retain_in(NAMESPACE, &HashSet::new());
+    assert_eq!((pods.len(), pods.is_complete()), (0, false));
+    pods.complete();
+    assert!(pods.is_complete());
+}
+
+#[test]
 fn nothing_is_complete_before_the_first_list_nor_after_leadership_is_lost() {
     let pods = Pods::default();
     pods.apply(&pod_of("p", &json!({}), &image("r.example/x")));

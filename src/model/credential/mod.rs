@@ -88,6 +88,12 @@ pub enum CredentialError {
         /// The name.
         name: String,
     },
+    /// A source that is not looked at.
+    #[error(
+        "spec.secretRef is in namespace {0}, and regcred is limited to other namespaces: keep the Secret in one of those, or \
+         list {0} in --namespaces and give regcred its rights there"
+    )]
+    OutOfScope(String),
     /// Copies that no Secret can be named like.
     #[error(
         "the copies would be called {0:?}, and no Secret can be: up to {LONGEST_NAME} lower-case letters, digits, '-' \
@@ -113,7 +119,7 @@ impl Credential {
             return Err(CredentialError::CopyName(copy_name));
         }
         let source = &spec.secret_ref;
-        if !is_label(&source.namespace) || !is_subdomain(&source.name) {
+        if !is_namespace_name(&source.namespace) || !is_subdomain(&source.name) {
             let (namespace, name) = (source.namespace.clone(), source.name.clone());
             return Err(CredentialError::SecretRef { namespace, name });
         }
@@ -148,7 +154,7 @@ impl Credential {
 }
 
 /// `IsDNS1123Label`, which the names of namespaces must be.
-fn is_label(name: &str) -> bool {
+pub(super) fn is_namespace_name(name: &str) -> bool {
     name.len() <= LONGEST_NAMESPACE_NAME && !name.contains('.') && is_subdomain(name)
 }
 

@@ -41,6 +41,8 @@ pub enum NotOffered {
     NotSelected,
     /// It does not consent.
     Dissent(Dissent),
+    /// regcred is limited to other namespaces.
+    OutOfScope,
 }
 
 impl Offer {

@@ -1,0 +1,66 @@
+//! The manifests of a regcred that is limited to some namespaces, as far as they differ by these.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+/// The name of everything that belongs to regcred, and the namespace it runs in.
+const NAME: &str = "regcred";
+const OWN_NAMESPACE: &str = "regcred-system";
+/// The namespaces whose pods wait for nobody; as in `manifests/webhooks.yaml`.
+const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE];
+/// The webhook configurations and the webhooks in them.
+const WEBHOOKS: [(&str, &str); 2] = [
+    ("MutatingWebhookConfiguration", "inject-pull-secrets.regcred.dev"),
+    ("ValidatingWebhookConfiguration", "ephemeral-containers.regcred.dev"),
+];
+
+/// A role and its binding in each namespace: what the cluster role of the base gives in all of them.
+pub(super) fn roles(namespaces: &[Arc<str>]) -> Vec<Value> {
+    let rules = json!([
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "verbs": ["list", "watch", "get", "create", "patch", "delete"],
+        },
+        {"apiGroups": [""], "resources": ["pods", "serviceaccounts"], "verbs": ["list", "watch"]},
+    ]);
+    let metadata = |namespace: &str| json!({"name": NAME, "namespace": namespace, "labels": {"app.kubernetes.io/name": NAME}});
+    let group = "rbac.authorization.k8s.io";
+    let of_namespace = |namespace: &Arc<str>| {
+        let role = json!({
+            "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata(namespace), "rules": rules,
+        });
+        let binding = json!({
+            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata(namespace),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": OWN_NAMESPACE}],
+        });
+        [role, binding]
+    };
+    namespaces.iter().flat_map(of_namespace).collect()
+}
+
+/// Patches: the server looks at these namespaces alone, and is asked about pods of no others.
+pub(super) fn limits(namespaces: &[Arc<str>]) -> Vec<Value> {
+    let names: Vec<&str> = namespaces.iter().map(AsRef::as_ref).collect();
+    let selector = json!({"matchExpressions": [
+        {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names},
+        {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": SYSTEM_NAMESPACES},
+        {"key": "regcred.dev/inject", "operator": "NotIn", "values": ["disabled"]},
+    ]});
+    let variable = json!({"name": "REGCRED_NAMESPACES", "value": names.join(",")});
+    let container = json!({"name": NAME, "env": [variable]});
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": NAME, "namespace": OWN_NAMESPACE},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    });
+    let configurations = WEBHOOKS.map(|(kind, webhook)| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": NAME},
+            "webhooks": [{"name": webhook, "namespaceSelector": selector}],
+        })
+    });
+    std::iter::once(deployment).chain(configurations).collect()
+}
