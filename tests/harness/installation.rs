@@ -225,6 +225,14 @@ impl Installation {
         self.publish();
     }
 
+    /// Ends every server without a word, as the end of their namespace may.
+    pub fn kill_replicas(&self) {
+        for replica in std::mem::take(&mut *self.replicas.lock().expect("no holder panics")) {
+            replica.kill();
+        }
+        self.publish();
+    }
+
     /// Replaces every server by a new one, as the Deployment's rolling update does (one more at a time, never
     /// one less).
     pub async fn roll(&self) {

@@ -8,6 +8,12 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 /// Keeps the folders (logs, audit log, kubeconfigs) for looking into a failure.
 pub const KEEP_VARIABLE: &str = "REGCRED_TEST_KEEP";
 
+/// Where it is noted what regcred's account did in each control plane, for `tests/rights`.
+pub fn records() -> PathBuf {
+    // The target folder's own one for tests; an example, which has none, leaves its record in its temporary folder.
+    option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from).join("calls")
+}
+
 /// The watchdog process; see `watchdog.py`. When this is dropped, or the process that holds it is gone in
 /// whatever way, every process started in its group is killed and its folder removed.
 pub struct Watchdog {
@@ -28,9 +34,8 @@ impl Watchdog {
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         // Its own group: a terminal sends Ctrl-C to the group in the foreground, and this one must survive it.
         command.process_group(0);
-        if std::env::var_os(KEEP_VARIABLE).is_none() {
-            command.arg(&folder);
-        }
+        let then = if std::env::var_os(KEEP_VARIABLE).is_none() { "remove" } else { "keep" };
+        command.arg(&folder).arg(records()).arg(then);
         let mut child = command.spawn().expect("python3, which runs the watchdog of the tests' processes");
         let pipe = child.stdin.take();
         let mut line = String::new();
