@@ -54,7 +54,7 @@ impl Display for Kind {
     }
 }
 
-/// A cluster with an Eager and an OnDemand credential, whose copies are all there, and a pod in each namespace that needs
+/// A cluster with an `Eager` and an `OnDemand` credential, whose copies are all there, and a pod in each namespace that needs
 /// the second.
 struct Cluster {
     size: usize,
@@ -168,7 +168,9 @@ impl Cluster {
 
     fn timed<T>(&mut self, objects: &[T], event: impl Fn(&mut Self, &T)) -> Duration {
         let begun = Instant::now();
-        objects.iter().for_each(|object| event(self, object));
+        for object in objects {
+            event(self, object);
+        }
         begun.elapsed()
     }
 
