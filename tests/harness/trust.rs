@@ -104,8 +104,8 @@ pub async fn until_served_by(authority: &TrustAnchor, installation: &Installatio
     let (begun, wanted) = (Instant::now(), authority.to_pem());
     // Also that one: it may have been published since the others were read.
     while !is_issued_by(&wanted, &(trusted(installation).await + &wanted), replica).await {
-        let waited = begun.elapsed();
-        assert!(waited < SOON, "{} serves no leaf of the new authority: {}", replica.name(), replica.log());
+        let duration = begun.elapsed();
+        assert!(duration < SOON, "{} serves no leaf of the new authority: {}", replica.name(), replica.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -54,7 +54,7 @@ impl Display for Kind {
     }
 }
 
-/// A cluster with an eager and an on-demand credential, whose copies are all there, and a pod in each namespace that needs
+/// A cluster with an `Eager` and an `OnDemand` credential, whose copies are all there, and a pod in each namespace that needs
 /// the second.
 struct Cluster {
     size: usize,
