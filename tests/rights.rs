@@ -47,8 +47,8 @@ fn rights(documents: &[Value]) -> BTreeSet<Right> {
         let namespace =
             (role["kind"] == "Role").then(|| role["metadata"]["namespace"].as_str().unwrap().to_owned());
         for rule in role["rules"].as_array().unwrap() {
-            let named: Vec<Option<String>> = texts(&rule["resourceNames"]).into_iter().map(Some).collect();
-            let names = if named.is_empty() { vec![None] } else { named };
+            let listed: Vec<Option<String>> = texts(&rule["resourceNames"]).into_iter().map(Some).collect();
+            let names = if listed.is_empty() { vec![None] } else { listed };
             for (group, resource) in texts(&rule["apiGroups"])
                 .iter()
                 .flat_map(|group| texts(&rule["resources"]).into_iter().map(move |one| (group, one)))
@@ -71,7 +71,7 @@ fn rights(documents: &[Value]) -> BTreeSet<Right> {
 }
 
 /// What is wrong: calls that no right covers, and rights that no call needs. What a Role grants is not granted for the sake
-/// of a call that a ClusterRole would cover as well.
+/// of a call that a `ClusterRole` would cover as well.
 fn differences(granted: &BTreeSet<Right>, calls: &BTreeSet<Call>) -> Vec<String> {
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -177,6 +177,6 @@ fn a_call_that_no_right_covers_is_told_each() {
             differences(&less, &calls_for(&granted)).contains(&format!("used and not granted: {call:?}"));
         assert_eq!(is_told, !is_covered_otherwise, "{right:?}");
     }
-    let foreign = ("".to_owned(), "configmaps".to_owned(), "get".to_owned(), "*".to_owned(), "".to_owned());
+    let foreign = (String::new(), "configmaps".to_owned(), "get".to_owned(), "*".to_owned(), String::new());
     assert_eq!(differences(&granted, &calls_for(&granted).into_iter().chain([foreign]).collect()).len(), 1);
 }
