@@ -70,8 +70,8 @@ fn rights(documents: &[Value]) -> BTreeSet<Right> {
     rights
 }
 
-/// What is wrong: calls that no right covers, and rights that no call needs. What a Role grants is not granted for the sake
-/// of a call that a ClusterRole would cover as well.
+/// What is wrong: calls that no right covers, and rights that no call needs. A call that a Role
+/// covers needs nothing of the whole cluster.
 fn differences(granted: &BTreeSet<Right>, calls: &BTreeSet<Call>) -> Vec<String> {
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
@@ -177,6 +177,6 @@ fn a_call_that_no_right_covers_is_told_each() {
             differences(&less, &calls_for(&granted)).contains(&format!("used and not granted: {call:?}"));
         assert_eq!(is_told, !is_covered_otherwise, "{right:?}");
     }
-    let foreign = ("".to_owned(), "configmaps".to_owned(), "get".to_owned(), "*".to_owned(), "".to_owned());
+    let foreign = (String::new(), "configmaps".to_owned(), "get".to_owned(), "*".to_owned(), String::new());
     assert_eq!(differences(&granted, &calls_for(&granted).into_iter().chain([foreign]).collect()).len(), 1);
 }
