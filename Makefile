@@ -11,10 +11,10 @@ CRD := manifests/registrycredentials.regcred.dev.yaml
 # The namespaces that `make namespaced` limits regcred to.
 NAMESPACES ?= registries,team-a
 
-.PHONY: help run test lint bench bench-memory control-plane certificates manifests namespaced image
+.PHONY: help run test lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Show regcred at work on a real control plane (ARGS=--once ends by itself)
 	cargo build --locked --bin regcred --example demo
@@ -31,6 +31,9 @@ bench: ## Measure the server against a bare one, and the cost of a decision
 
 bench-memory: ## Measure what replicas keep of a large cluster on a real API server (ARGS=--scale=10 for a small one)
 	assets=$$(tests/control-plane/build | tail -n 1); KUBEBUILDER_ASSETS=$$assets cargo bench --locked --bench memory -- $(ARGS)
+
+bench-rotation: ## Measure how long a new source takes to 1,000 namespaces on a real API server
+	assets=$$(tests/control-plane/build | tail -n 1); KUBEBUILDER_ASSETS=$$assets cargo bench --locked --bench rotation
 
 control-plane: ## Build the control plane for the tests (once; minutes the first time) and print its folder
 	tests/control-plane/build

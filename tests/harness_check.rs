@@ -171,7 +171,8 @@ async fn a_proxy_makes_watches_late_and_nothing_else() {
 
 #[tokio::test]
 async fn the_api_server_can_be_stopped_and_started_with_its_data() {
-    let control_plane = ControlPlane::start(Options { controller_manager: false }).await;
+    let control_plane =
+        ControlPlane::start(Options { controller_manager: false, ..Options::default() }).await;
     control_plane.kubectl(&["create", "namespace", "kept"]).await.succeeded();
     control_plane.stop_api_server().await;
     control_plane.kubectl(&["get", "namespace", "kept"]).await.failed();

@@ -1,5 +1,8 @@
 //! How the objects that are there come at the beginning of a watch: as events of the watch itself where the API server
 //! does that, which costs both sides least memory, or as a list in pages.
+//!
+//! What comes as events is as old as what that API server has seen itself, like any event. Nothing is decided on a view
+//! alone: what exists is only changed in the very version that was seen.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -281,12 +281,12 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
     }
 
     fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
-        create_again(&self.pending, self.index.delete_namespace(&object.name_any()));
+        create_again(&self.pending, self.index.delete_namespace(&object.metadata));
         self.changes.add(&Change::Namespace(object.name_any().into()));
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
-        create_again(&self.pending, self.index.retain_namespaces(listed));
+        self.index.retain_namespaces(listed);
         self.changes.add(&Change::Everything);
     }
 }

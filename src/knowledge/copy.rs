@@ -61,4 +61,9 @@ impl Copy {
     pub fn guard(&self) -> Guard {
         Guard { uid: self.uid.clone(), resource_version: self.resource_version.clone() }
     }
+
+    /// Its resource version as a number, by which versions are ordered; `None` for one that is none.
+    pub fn version(&self) -> Option<u64> {
+        self.resource_version.parse().ok()
+    }
 }

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub unusable: imbl::OrdMap<Arc<str>, Unusable>,
     /// The version of each credential that is stored, by its name.
     pub stored: imbl::HashMap<Arc<str>, Arc<Stored>>,
+    /// The uids of credentials that have been seen to go while copies of theirs were there.
+    pub(super) ended: imbl::HashSet<Arc<str>>,
     /// Sources by namespace and name, for those that a credential refers to.
     pub sources: imbl::HashMap<ObjectKey, Source>,
     /// Sources that have not been looked for completely since a credential named them, and for which types of Secrets;
@@ -112,6 +114,18 @@ impl Snapshot {
         self.setbacks.get(wanted).filter(|setback| now < setback.retry_at)
     }
 
+    /// Whether the credential of this uid has been seen to go. Of one that is just not known it may be the watch that is
+    /// late.
+    pub fn has_ended(&self, credential_uid: &str) -> bool {
+        self.ended.contains(credential_uid)
+    }
+
+    pub(super) fn end(&mut self, credential_uid: Arc<str>) {
+        let Self { ended, places, .. } = self;
+        ended.retain(|uid| places.contains_key(uid));
+        ended.insert(credential_uid);
+    }
+
     /// The copies in a namespace.
     pub fn copies_in(&self, namespace: &str) -> impl Iterator<Item = (&ObjectKey, &Copy)> {
         self.copies
@@ -127,8 +141,11 @@ impl Snapshot {
     pub(super) fn put_copy(&mut self, place: ObjectKey, copy: Copy) {
         let uid = copy.credential_uid.clone();
         let former = self.copies.insert(place.clone(), copy);
-        if let Some(former) = former.filter(|former| former.credential_uid != uid) {
-            self.remove_place(&former.credential_uid, &place);
+        match former {
+            // Where it is has not changed, which is so in most cases.
+            Some(former) if former.credential_uid == uid => return,
+            Some(former) => self.remove_place(&former.credential_uid, &place),
+            None => {}
         }
         self.places.entry(uid).or_default().insert(place);
     }

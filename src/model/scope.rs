@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::credential::is_namespace_name;
 
-/// The namespaces whose sources, copies and pods are looked at. Namespaces themselves and credentials are seen in
+/// The namespaces whose sources, copies and pods are looked at. Namespaces themselves and `RegistryCredentials` are seen in
 /// any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Scope {

@@ -86,11 +86,11 @@ const OVERWRITER: &str = "overwriter";
 
 async fn let_overwrite(scene: &Scene) {
     let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
-    let rules = json!([
+    let granted = json!([
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "update"]},
         {"apiGroups": ["regcred.dev"], "resources": ["registrycredentials"], "verbs": ["*"]},
     ]);
-    scene.create(roles, &json!({"metadata": {"name": OVERWRITER}, "rules": rules})).await;
+    scene.create(roles, &json!({"metadata": {"name": OVERWRITER}, "rules": granted})).await;
     let group = "rbac.authorization.k8s.io";
     let binding = json!({
         "metadata": {"name": OVERWRITER},

@@ -2,6 +2,7 @@
 //! of the cluster, and then the pod is created.
 //!
 //! What depends on the moment is not here: a source that was good before, a quota, a copy of a former credential.
+#![allow(clippy::needless_pass_by_value, reason = "a case is written as values, not as references to them")]
 
 use std::process::Command;
 

@@ -106,7 +106,7 @@ async fn stir_beside_foreign(installation: &Installation) {
     delete_secret(control_plane).await;
     let new = until_replaced(control_plane, &former, trust::SOON).await;
     for replica in installation.replicas() {
-        trust::until_served_by(&new, &replica).await;
+        trust::until_served_by(&new, installation, &replica).await;
     }
     let ours = ["inject-pull-secrets.regcred.dev", "ephemeral-containers.regcred.dev"];
     let bundles = trust::bundles(control_plane).await;

@@ -75,7 +75,7 @@ async fn what_is_right_is_not_written_again_whoever_looks() {
         control_plane.kubectl(&annotate).await.succeeded();
     }
     let third = installation.add_replica().await;
-    trust::until_served_by(&authority, &third).await;
+    trust::until_served_by(&authority, &installation, &third).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let ours = "system:serviceaccount:regcred-system:regcred";
     let writes = control_plane

@@ -240,6 +240,22 @@ async fn what_was_taken_over_follows_the_source_and_is_given_back_by_a_namespace
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_over_for_a_pod_stays_ours_when_the_pod_has_gone() {
+    let scene = Scene::enter("idle").await;
+    let (namespace, before) = put_equal(&scene).await;
+    scene.create_pod_named(&namespace, "first").await;
+    scene.offer(json!({"conflict": "Adopt"})).await;
+    scene.until("the adopted Secret", async || origin(&scene.found(&namespace).await?)).await;
+    scene.delete_pod(&namespace, "first").await;
+    // As long as it would take for one that we created to go.
+    scene.throughout(Duration::from_secs(12), async || scene.found(&namespace).await).await;
+    scene.set_source("second").await;
+    let after = scene.copy_holds(&namespace, "second").await;
+    assert_eq!(after.metadata.uid, before.metadata.uid);
+    assert_eq!(scene.create_pod(&namespace).await, [scene.copy_name()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_is_deleted_while_nothing_of_ours_runs_leaves_no_copy_and_what_was_anothers() {
     let scene = Scene::enter_in_turn("absent").await;
     let installation: &Installation = scene.installation;

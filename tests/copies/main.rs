@@ -7,6 +7,7 @@ mod following;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod on_demand;
+mod rest;
 mod rotation;
 mod scene;
 mod spreading;

@@ -120,7 +120,9 @@ async fn a_pod_that_was_admitted_while_nobody_answered_gets_its_copy() {
     let namespace = scene.namespace().await;
     offer(&scene, &namespace).await;
     installation.service().set_backends(Vec::new());
-    installation.replicas().iter().for_each(|replica| replica.backend().cut());
+    for replica in installation.replicas() {
+        replica.backend().cut();
+    }
     let stored = scene.create_pod_named(&namespace, "missed").await;
     installation.publish();
     assert_eq!(pull_secrets(&stored), Vec::<String>::new(), "nobody was asked");

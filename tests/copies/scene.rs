@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -17,9 +17,9 @@ use crate::harness::{ControlPlane, Installation, User, background, reviews};
 /// How long a copy stays that nobody needs, how long copies outlive their source, and the settle time: short enough to wait
 /// for, and long enough that a busy machine does not take one for the other.
 pub(crate) const PAUSES: [&str; 3] = ["--unneeded-grace=2s", "--source-grace=8s", "--settle-time=4s"];
-/// What takes a moment on an idle machine may take this long on a busy one; the garbage collector alone takes half a minute to
-/// hear of a kind that is new.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// What takes a moment on an idle machine may take this long on a busy one. The garbage collector takes half a minute to hear
+/// of a kind that is new, and a leader two minutes to believe that a credential which it has never seen has gone.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 /// The pause between two looks.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -64,12 +64,11 @@ impl Scene {
     pub(crate) async fn enter_in_turn(prefix: &str) -> Self {
         static TURN: Mutex<Option<&'static Installation>> = Mutex::const_new(None);
         let mut turn = TURN.lock().await;
-        let installation = match *turn {
-            Some(installation) => installation,
-            None => {
-                let started = background::spawn(async { Installation::start(&PAUSES).await }).await;
-                turn.insert(Box::leak(Box::new(started.expect("an installation"))))
-            }
+        let installation = if let Some(installation) = *turn {
+            installation
+        } else {
+            let started = background::spawn(async { Installation::start(&PAUSES).await }).await;
+            turn.insert(Box::leak(Box::new(started.expect("an installation"))))
         };
         Self { _turn: Some(turn), ..Self::on(installation, prefix).await }
     }
@@ -78,7 +77,12 @@ impl Scene {
         let client = installation.control_plane().client(User::Admin).await;
         let scene = Self { installation, client, name: unique(prefix), _turn: None };
         let sources = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "sources"}});
-        scene.control_plane().apply(&sources.to_string()).await;
+        let namespaces: Api<Namespace> = Api::all(scene.client.clone());
+        let created =
+            namespaces.create(&PostParams::default(), &serde_json::from_value(sources).unwrap()).await;
+        let is_there =
+            |error: &kube::Error| matches!(error, kube::Error::Api(status) if status.is_already_exists());
+        assert!(created.as_ref().err().is_none_or(is_there), "{created:?}");
         scene.set_source("first").await;
         scene
     }
@@ -123,7 +127,7 @@ impl Scene {
         let name = unique("team");
         let object =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let api: Api<Namespace> = Api::all(self.client.clone());
         api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"}});
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &name);
@@ -132,7 +136,7 @@ impl Scene {
     }
 
     pub(crate) async fn label_namespace(&self, namespace: &str, value: Option<&str>) {
-        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let api: Api<Namespace> = Api::all(self.client.clone());
         let patch = json!({"metadata": {"labels": {"scene": value}}});
         api.patch(namespace, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }

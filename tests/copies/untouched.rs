@@ -22,12 +22,12 @@ async fn a_source_is_left_as_it_is_also_when_its_own_namespace_is_offered_a_copy
     });
     let credential = registry_credential(&scene.name, ("sources", &scene.name), spec);
     scene.control_plane().apply(&credential.to_string()).await;
-    let copied = async || scene.secrets(&namespace).get_opt(&scene.name).await.unwrap();
-    scene.until("the copy elsewhere", copied).await;
+    let elsewhere = async || scene.secrets(&namespace).get_opt(&scene.name).await.unwrap();
+    scene.until("the copy elsewhere", elsewhere).await;
     scene.looked_at(&namespace).await;
     assert_eq!(sources.get(&scene.name).await.unwrap(), before);
     scene.control_plane().kubectl(&["delete", "regcred", &scene.name]).await.succeeded();
-    scene.until("no copy elsewhere", async || copied().await.is_none().then_some(())).await;
+    scene.until("no copy elsewhere", async || elsewhere().await.is_none().then_some(())).await;
     assert_eq!(sources.get(&scene.name).await.unwrap(), before);
     let copies = ListParams::default().labels("regcred.dev/copy");
     assert_eq!(sources.list(&copies).await.unwrap().items, Vec::<Secret>::new());

@@ -54,7 +54,9 @@ async fn watches_that_are_cut_and_find_their_past_gone_see_what_was_created_chan
     scene.until("the other credential's copy", other_copy).await;
 
     let replicas = scene.installation.replicas();
-    replicas.iter().for_each(|replica| replica.proxy().cut());
+    for replica in &replicas {
+        replica.proxy().cut();
+    }
     scene.set_source("second").await;
     let comes = scene.namespace().await;
     scene.label_namespace(&leaves, None).await;
@@ -63,7 +65,9 @@ async fn watches_that_are_cut_and_find_their_past_gone_see_what_was_created_chan
     // What an API server that has just started has not seen itself, it cannot tell any more.
     scene.control_plane().stop_api_server().await;
     scene.control_plane().start_api_server().await;
-    replicas.iter().for_each(|replica| replica.proxy().mend());
+    for replica in &replicas {
+        replica.proxy().mend();
+    }
 
     for namespace in [&stays, &comes, &loses] {
         scene.copy_holds(namespace, "second").await;

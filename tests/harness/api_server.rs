@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rcgen::KeyPair;
 
@@ -101,7 +102,13 @@ pub fn etcd(files: &Files, client: SocketAddr, peer: SocketAddr) -> Command {
     command
 }
 
-pub fn api_server(files: &Files, etcd: SocketAddr, address: SocketAddr, version: &str) -> Command {
+pub fn api_server(
+    files: &Files,
+    etcd: SocketAddr,
+    address: SocketAddr,
+    version: &str,
+    request_timeout: Option<Duration>,
+) -> Command {
     let mut command = Command::new(assets::binary("kube-apiserver"));
     command
         .arg(format!("--etcd-servers=http://{etcd}"))
@@ -123,6 +130,9 @@ pub fn api_server(files: &Files, etcd: SocketAddr, address: SocketAddr, version:
         .arg(files.flag("audit-log-path", "audit.log"))
         // Each event is written before the next one of the same request; never rotated (in MB).
         .args(["--audit-log-mode=blocking", "--audit-log-maxsize=100000"]);
+    if let Some(timeout) = request_timeout {
+        command.arg(format!("--request-timeout={}ms", timeout.as_millis()));
+    }
     if minor(version) < IMAGE_VOLUMES_SINCE {
         command.arg("--feature-gates=ImageVolume=true");
     }

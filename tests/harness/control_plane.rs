@@ -37,11 +37,13 @@ const ACCOUNT_LIMIT: Duration = Duration::from_mins(1);
 pub struct Options {
     /// Without it namespaces get no `ServiceAccount` and stay when deleted, and Deployments make no pods.
     pub controller_manager: bool,
+    /// After which time the API server gives up a request that is no watch; its default is a minute.
+    pub request_timeout: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { controller_manager: true }
+        Self { controller_manager: true, request_timeout: None }
     }
 }
 
@@ -53,6 +55,7 @@ pub struct ControlPlane {
     etcd_address: SocketAddr,
     access: Access,
     version: String,
+    options: Options,
     files: Files,
     network: Network,
     audit: Audit,
@@ -111,7 +114,8 @@ impl ControlPlane {
         let network = Network::start(&files.egress_socket(), access.clone());
         let etcd =
             Process::start(&watchdog, "etcd", &mut api_server::etcd(&files, etcd_address, ports::free()));
-        let mut command = api_server::api_server(&files, etcd_address, address, version);
+        let timeout = options.request_timeout;
+        let mut command = api_server::api_server(&files, etcd_address, address, version, timeout);
         let api_server = Process::start(&watchdog, "kube-apiserver", &mut command);
         let mut started = Self {
             controller_manager: Mutex::default(),
@@ -121,6 +125,7 @@ impl ControlPlane {
             audit: Audit::new(files.audit_log(), access.clone()),
             access,
             version: version.to_owned(),
+            options,
             files,
             network,
             started_in: Duration::ZERO,
@@ -276,8 +281,9 @@ impl ControlPlane {
 
     /// Starts it again on the same port, and waits until it is ready.
     pub async fn start_api_server(&self) {
-        let mut command =
-            api_server::api_server(&self.files, self.etcd_address, self.access.address, &self.version);
+        let Self { files, etcd_address, access, version, options, .. } = self;
+        let timeout = options.request_timeout;
+        let mut command = api_server::api_server(files, *etcd_address, access.address, version, timeout);
         let process = Process::start(&self.watchdog, "kube-apiserver", &mut command);
         *self.api_server.lock().await = Some(process);
         let deadline = Instant::now() + START_LIMIT;

@@ -75,7 +75,12 @@ impl Installation {
 
     /// A new one, whose servers get these arguments after the Deployment's own.
     pub async fn start(more: &[&str]) -> Self {
-        let installation = Self::install(more).await;
+        Self::start_on(Options::default(), more).await
+    }
+
+    /// The same on a control plane of another kind.
+    pub async fn start_on(options: Options, more: &[&str]) -> Self {
+        let installation = Self::install_on(options, more).await;
         installation.add_replicas().await;
         installation.registered().await;
         installation.look_at_trust().await;
@@ -84,7 +89,11 @@ impl Installation {
 
     /// The same without a server yet, also not behind the Service.
     pub async fn install(more: &[&str]) -> Self {
-        let control_plane = ControlPlane::start(Options::default()).await;
+        Self::install_on(Options::default(), more).await
+    }
+
+    async fn install_on(options: Options, more: &[&str]) -> Self {
+        let control_plane = ControlPlane::start(options).await;
         let manifests = overlays::manifests();
         control_plane.kubectl(&["apply", "-k", manifests.to_str().expect("UTF-8")]).await.succeeded();
         Self::of(control_plane, None, more).await

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -75,16 +77,26 @@ fn trusting(bundle: &str) -> ClientConfig {
 
 /// The certificate that a server shows to a new connection (DER).
 pub async fn served_certificate(installation: &Installation, replica: &Replica) -> Vec<u8> {
-    let stream = TcpStream::connect(replica.webhook_address()).await.expect("a connection");
-    let connector = TlsConnector::from(Arc::new(trusting(&installation.authority())));
-    let stream = connector.connect(server_name(), stream).await.expect("TLS");
-    stream.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec()
+    shown(&installation.authority(), replica).await.expect("TLS").to_vec()
 }
 
-/// Whether a client that trusts just this (PEM) accepts what a server shows to a new connection.
-pub async fn is_trusted(bundle: &str, replica: &Replica) -> bool {
+/// The certificate that a server shows to a client that trusts this (PEM); none if the client does not accept it.
+async fn shown(bundle: &str, replica: &Replica) -> Option<CertificateDer<'static>> {
     let stream = TcpStream::connect(replica.webhook_address()).await.expect("a connection");
-    TlsConnector::from(Arc::new(trusting(bundle))).connect(server_name(), stream).await.is_ok()
+    let connector = TlsConnector::from(Arc::new(trusting(bundle)));
+    let stream = connector.connect(server_name(), stream).await.ok()?;
+    Some(stream.get_ref().1.peer_certificates().expect("a certificate")[0].clone())
+}
+
+/// Whether the certificate that a server shows to a client that trusts `bundle` is of this authority (both PEM).
+pub async fn is_issued_by(authority: &str, bundle: &str, replica: &Replica) -> bool {
+    let Some(leaf) = shown(bundle, replica).await else { return false };
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).expect("PEM")).expect("an authority");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.expect("a verifier");
+    verifier.verify_server_cert(&leaf, &[], &server_name(), &[], UnixTime::now()).is_ok()
 }
 
 /// A uid that no other review has.

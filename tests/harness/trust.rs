@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::control_plane::ControlPlane;
 use super::installation::{Installation, NAMESPACE};
 use super::replica::Replica;
-use super::reviews;
+use super::reviews::is_issued_by;
 
 /// The Secret of the authority.
 pub const SECRET: &str = "regcred-authority";
@@ -99,14 +99,21 @@ pub async fn until_replaced(
     }
 }
 
-/// Waits until a server serves a leaf of this authority.
-pub async fn until_served_by(authority: &TrustAnchor, replica: &Replica) {
-    let begun = Instant::now();
-    while !reviews::is_trusted(&authority.to_pem(), replica).await {
-        let waited = begun.elapsed();
-        assert!(waited < SOON, "{} serves no leaf of the new authority: {}", replica.name(), replica.log());
+/// Waits until a server serves a leaf of this authority, to a client that trusts what the API server trusts.
+pub async fn until_served_by(authority: &TrustAnchor, installation: &Installation, replica: &Replica) {
+    let (begun, wanted) = (Instant::now(), authority.to_pem());
+    // Also that one: it may have been published since the others were read.
+    while !is_issued_by(&wanted, &(trusted(installation).await + &wanted), replica).await {
+        let duration = begun.elapsed();
+        assert!(duration < SOON, "{} serves no leaf of the new authority: {}", replica.name(), replica.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// What all entries trust together, as PEM.
+async fn trusted(installation: &Installation) -> String {
+    let bundles = bundles(installation.control_plane()).await;
+    bundles.iter().flat_map(|(_, bundle)| bundle).map(TrustAnchor::to_pem).collect()
 }
 
 /// Waits until all servers serve leaves of the authority that signs, which all entries trust.
@@ -118,7 +125,7 @@ pub async fn until_settled(installation: &Installation) -> TrustAnchor {
             && all_trust(control_plane, &authority).await
         {
             for replica in installation.replicas() {
-                until_served_by(&authority, &replica).await;
+                until_served_by(&authority, installation, &replica).await;
             }
             return authority;
         }

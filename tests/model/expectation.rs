@@ -78,13 +78,12 @@ impl Model {
                 .values()
                 .any(|(from, names)| *from == spec.source || names.contains(&copy_name(credential)));
         match &source.state {
-            SourceState::Absent => Expected::Nothing,
             // Which keys a broken source had is forgotten with a restart, and then it may be needed.
             SourceState::Broken => {
                 Expected::AnyOf(self.sources.values().flat_map(|source| source.history.clone()).collect())
             }
             SourceState::Good(document) if is_needed => Expected::Copy(document.clone()),
-            SourceState::Good(_) => Expected::Nothing,
+            SourceState::Good(_) | SourceState::Absent => Expected::Nothing,
         }
     }
 }

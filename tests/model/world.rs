@@ -125,7 +125,7 @@ impl World {
             match self.secrets(namespace).get_opt(name).await {
                 Ok(found) => return found,
                 Err(kube::Error::Service(_)) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 }
                 Err(error) => panic!("{error}"),
             }

@@ -54,10 +54,10 @@ async fn a_pod_that_fails_for_want_of_its_secret_is_replaced_and_no_other() {
     scene.is_told(&kept[0].name_any(), "EvictionRefused").await;
 
     // One of the pair, the one that is kept and the one that nobody replaces still fail.
-    scene.counted([1.0, 3.0, 1.0]).await;
+    scene.counted([1, 3, 1]).await;
     // Twenty times the interval: nothing more goes.
     tokio::time::sleep(Duration::from_secs(4)).await;
-    scene.counted([1.0, 3.0, 1.0]).await;
+    scene.counted([1, 3, 1]).await;
     for (name, pods) in [("running", &running[..]), ("kept", &kept), ("silent", &silent), ("bare", &bare)] {
         let uids: Vec<_> = scene.pods(name).await.iter().map(|pod| pod.metadata.uid.clone()).collect();
         assert_eq!(uids, [pods[0].metadata.uid.clone()], "{name} was replaced");
@@ -119,5 +119,5 @@ async fn an_eviction_is_of_the_pod_as_it_was_judged() {
     leader.proxy().delay_watches(WatchDelay::None);
     let now = scene.pods(&other.labels()["app"]).await;
     assert_eq!(now[0].metadata.uid, other.metadata.uid, "a pod that runs by now was evicted");
-    scene.counted([1.0, 0.0, 0.0]).await;
+    scene.counted([1, 0, 0]).await;
 }

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
+use kube::api::DeleteParams;
 
 use crate::harness::Installation;
 use crate::scene::{Fate, Scene, pull_secrets};
@@ -17,10 +18,10 @@ async fn pods_of_an_outage_are_counted_and_told_of_and_get_their_copy_and_are_le
         (scene.replica_set("failing", 1).await.remove(0), scene.bare_pod("running").await);
     assert!(pull_secrets(&failing).is_empty() && pull_secrets(&running).is_empty(), "somebody answered");
     installation.publish();
-    scene.counted([0.0, 0.0, 2.0]).await;
+    scene.counted([0, 0, 2]).await;
     scene.fares(&failing, Fate::Failing).await;
     scene.fares(&running, Fate::Running).await;
-    scene.counted([1.0, 1.0, 0.0]).await;
+    scene.counted([1, 1, 0]).await;
 
     // Nobody was asked to make it, but their images need it.
     scene.until("the copy", async || scene.api::<Secret>().get_opt(&scene.copy()).await.unwrap()).await;
@@ -32,7 +33,7 @@ async fn pods_of_an_outage_are_counted_and_told_of_and_get_their_copy_and_are_le
     // What the Event asks for helps.
     scene
         .api::<k8s_openapi::api::core::v1::Pod>()
-        .delete(&failing.name_any(), &Default::default())
+        .delete(&failing.name_any(), &DeleteParams::default())
         .await
         .unwrap();
     let replacement = scene
@@ -41,5 +42,5 @@ async fn pods_of_an_outage_are_counted_and_told_of_and_get_their_copy_and_are_le
         })
         .await;
     assert_eq!(pull_secrets(&replacement), [scene.copy()]);
-    scene.counted([1.0, 0.0, 0.0]).await;
+    scene.counted([1, 0, 0]).await;
 }

@@ -110,7 +110,7 @@ impl<'a> Scene<'a> {
         self.api::<Pod>().create(&PostParams::default(), &pod).await.unwrap()
     }
 
-    /// A ReplicaSet, once its pods are there.
+    /// A `ReplicaSet`, once its pods are there.
     pub(crate) async fn replica_set(&self, name: &str, replicas: usize) -> Vec<Pod> {
         let object = json!({
             "metadata": {"name": name},
@@ -168,10 +168,11 @@ impl<'a> Scene<'a> {
     }
 
     /// Waits until the leader counts so many pods that lack their pull Secret: running, failing, other.
-    pub(crate) async fn counted(&self, expected: [f64; 3]) {
-        let mut seen = [0.0; 3];
+    pub(crate) async fn counted(&self, expected: [u32; 3]) {
+        let expected = expected.map(f64::from);
+        let mut seen = [f64::NAN; 3];
         let deadline = Instant::now() + PATIENCE;
-        while seen != expected {
+        while seen.map(f64::to_bits) != expected.map(f64::to_bits) {
             assert!(Instant::now() < deadline, "counted are {seen:?} and not {expected:?}");
             tokio::time::sleep(POLL).await;
             let leader = leader(self.installation).await;

@@ -9,3 +9,4 @@ mod late_source;
 mod namespaces;
 mod one_namespace;
 mod recreation;
+mod removal;

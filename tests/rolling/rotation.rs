@@ -12,13 +12,24 @@ use crate::harness::trust::{
 };
 use crate::load::{Stop, pods, warm_namespace};
 
-/// An authority is replaced after 30 s, a leaf after 10 s, and a former authority is trusted for 15 s.
-const DURATIONS: &[&str] = &["--authority-lifetime=45s", "--leaf-lifetime=15s", "--bundle-propagation=2s"];
+/// An authority is replaced after 40 s, a leaf after 13 s, and a former authority is trusted for 20 s. The API server
+/// learns of a bundle in much less than 5 s, unless the machine is busy.
+const DURATIONS: &[&str] = &["--authority-lifetime=60s", "--leaf-lifetime=20s", "--bundle-propagation=5s"];
 
 async fn all_serve(stage: &Stage, authority: &TrustAnchor) {
     for replica in stage.installation().replicas() {
-        until_served_by(authority, &replica).await;
+        until_served_by(authority, stage.installation(), &replica).await;
     }
+}
+
+/// How many clients did not trust the certificate that they were shown.
+async fn rejected(stage: &Stage) -> f64 {
+    let mut all = 0.0;
+    for replica in stage.installation().replicas() {
+        let reason = [("reason", "certificate_rejected")];
+        all += replica.metrics().await.sum("regcred_server_handshake_failures_total", &reason);
+    }
+    all
 }
 
 /// Waits until no webhook trusts it any more; until its last leaf has ended, every webhook must.
@@ -35,7 +46,7 @@ async fn until_it_leaves(stage: &Stage, old: &TrustAnchor) {
                 return;
             }
         }
-        assert!(!is_over || begun.elapsed() < Duration::from_secs(15) + SOON, "it is still trusted");
+        assert!(!is_over || begun.elapsed() < Duration::from_secs(20) + SOON, "it is still trusted");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -46,28 +57,28 @@ async fn no_pod_is_missed_while_the_authority_is_replaced_and_then_lost() {
     let stage = Arc::new(Stage::set_on("rotation", installation).await);
     warm_namespace(&stage, "rotation").await;
     let fail_open = stage.fail_open().await;
+    let rejections = rejected(&stage).await;
     let stop = Stop::default();
     let work = async {
         let begun = Instant::now();
         let first = authority(stage.control_plane()).await.expect("an authority");
-        let second = until_replaced(stage.control_plane(), &first, Duration::from_secs(30) + SOON).await;
-        all_serve(&stage, &second).await;
-        stage.figure(&format!("a second authority serves after {:.1?}", begun.elapsed()));
-        assert!(all_trust(stage.control_plane(), &first).await, "its leaves have not ended yet");
-        until_it_leaves(&stage, &first).await;
-        stage.figure(&format!("the first one is trusted no more after {:.1?}", begun.elapsed()));
+        let second = until_replaced(stage.control_plane(), &first, Duration::from_secs(40) + SOON).await;
+        tokio::join!(all_serve(&stage, &second), until_it_leaves(&stage, &first));
+        stage.figure(&format!("a second authority serves alone after {:.1?}", begun.elapsed()));
 
         let second = authority(stage.control_plane()).await.expect("an authority");
         let lost = Instant::now();
         delete_secret(stage.control_plane()).await;
         let third = until_replaced(stage.control_plane(), &second, SOON).await;
-        all_serve(&stage, &third).await;
-        stage.figure(&format!("a third one serves {:.1?} after the loss of the Secret", lost.elapsed()));
-        assert!(all_trust(stage.control_plane(), &second).await, "its leaves have not ended yet");
-        until_it_leaves(&stage, &second).await;
+        let served = async {
+            all_serve(&stage, &third).await;
+            stage.figure(&format!("a third one serves {:.1?} after the loss of the Secret", lost.elapsed()));
+        };
+        tokio::join!(served, until_it_leaves(&stage, &second));
     };
     let (report, ()) = tokio::join!(pods(&stage, "rotation", 0, &stop), stop.clone().after(work));
     stage.figure(&format!("pods: {report}"));
+    assert!(rejected(&stage).await - rejections < 0.5, "a certificate was shown that was not trusted");
     let failures = &report.failures;
     assert!(failures.is_empty(), "{} failures, such as {:?}", failures.len(), failures[0]);
     let created = stage.pods().await;

@@ -4,6 +4,8 @@
 //! It is driven by what the watches show: each change names places, each place is looked at by a pure function, and what
 //! that says is done. At rest it asks the API server nothing.
 
+#[cfg(test)]
+mod cost;
 mod places;
 mod plan;
 mod queue;

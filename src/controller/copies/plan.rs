@@ -18,6 +18,10 @@ use crate::model::source::{SourceSecret, SourceState};
 /// from a backup.
 const OUTDATED_FOR: Duration = Duration::from_mins(2);
 
+/// For how long a copy that its credential owned is left to the garbage collector, which takes a moment. It may fail to see
+/// that a custom resource has gone, as when the API server starts anew just then.
+const COLLECTED_WITHIN: Duration = Duration::from_secs(10);
+
 /// What is known of pods.
 pub(super) trait Needs {
     /// Whether a pod of the namespace needs the credential; `None` when pods are not known.
@@ -127,8 +131,9 @@ impl<N: Needs> Planner<'_, N> {
         let guard = copy.guard();
         let mut credentials = self.known.credentials.values();
         let Some(credential) = credentials.find(|credential| credential.uid == copy.credential_uid) else {
-            return self.orphan(key, copy, guard);
+            return self.orphan(key, copy, guard, record);
         };
+        record.orphaned = None;
         // What is ending ends by itself, and what the watch does not show yet is looked at when it does.
         if self.known.namespaces.get(&place.namespace).is_none_or(|namespace| namespace.terminating) {
             return Plan::Nothing;
@@ -174,11 +179,19 @@ impl<N: Needs> Planner<'_, N> {
         }
     }
 
-    /// The credential is not known, so it has gone, or it is unusable as it is written now.
-    fn orphan(&self, key: CopyKey, copy: &Copy, guard: Guard) -> Plan {
-        if self.known.is_unusable(&key.credential_uid) || copy.is_owned && !copy.is_adopted {
-            // The garbage collector removes what is owned.
-            Plan::Nothing
+    /// The credential is not known: it has gone, or has come and the watch is late, or is unusable as it is written now.
+    fn orphan(&self, key: CopyKey, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
+        if self.known.is_unusable(&key.credential_uid) {
+            return Plan::Nothing;
+        }
+        let pause = match self.known.has_ended(&key.credential_uid) {
+            true if copy.is_owned => COLLECTED_WITHIN,
+            true => Duration::ZERO,
+            false => OUTDATED_FOR,
+        };
+        let ends = since(&mut record.orphaned, self.now) + pause;
+        if self.now < ends {
+            Plan::Later(ends)
         } else if copy.is_adopted {
             Plan::Release(key, guard)
         } else {
@@ -233,26 +246,24 @@ impl<N: Needs> Planner<'_, N> {
     /// A copy that no pod needs goes in two steps; see [`Plan::Mark`] and [`Plan::DeleteUnneeded`].
     fn by_need(&self, wanted: Wanted, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
         let Wanted { credential, place } = &wanted;
-        let is_needed = credential.distribution == Distribution::Eager
+        // What was another's before stays ours while it is offered. Given back, it could not be given to the next pod, and
+        // once the source has changed it might not be taken over again.
+        let is_needed = copy.is_adopted
+            || credential.distribution == Distribution::Eager
             || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true);
         if is_needed {
             record.unneeded = None;
             return if copy.is_marked { Plan::Unmark(wanted, guard) } else { Plan::Nothing };
         }
-        // An adopted one may bear the mark of the copy that it was cloned from.
-        if copy.is_marked && !copy.is_adopted {
+        if copy.is_marked {
+            // Whoever takes the mark off stands for a pod that may not be seen yet: the count begins anew then.
+            record.unneeded = None;
             let (_, marked) = record.marked.get_or_insert((copy.uid.clone(), self.now));
             let ends = *marked + self.graces.settle;
             return if self.now >= ends { Plan::DeleteUnneeded(wanted, guard) } else { Plan::Later(ends) };
         }
         let ends = since(&mut record.unneeded, self.now) + self.graces.unneeded;
-        if self.now < ends {
-            Plan::Later(ends)
-        } else if copy.is_adopted {
-            Plan::Release(wanted.key(), guard)
-        } else {
-            Plan::Mark(wanted, guard)
-        }
+        if self.now < ends { Plan::Later(ends) } else { Plan::Mark(wanted, guard) }
     }
 }
 

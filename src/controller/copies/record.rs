@@ -11,6 +11,8 @@ pub(super) struct Record {
     pub(super) unneeded: Option<Instant>,
     /// Since when the source has been seen missing.
     pub(super) source_missing: Option<Instant>,
+    /// Since when its credential has been seen missing.
+    pub(super) orphaned: Option<Instant>,
     /// Since when the copy has been seen to be written from a newer source or credential than we know.
     pub(super) outdated: Option<Instant>,
     /// The uid of the copy that has been seen marked, and since when.

@@ -123,7 +123,7 @@ impl Index {
 }
 
 /// A copy that has gone, and whether pods rely on it.
-pub(super) type Gone = (Wanted, Reliance);
+type Gone = (Wanted, Reliance);
 
 /// Forgets a copy; returns it if its credential is still there.
 pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<Gone> {
@@ -134,6 +134,6 @@ pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<
 }
 
 /// `None` for one that is no number, of which nothing can be said.
-fn resource_version(metadata: &ObjectMeta) -> Option<u64> {
+pub(super) fn resource_version(metadata: &ObjectMeta) -> Option<u64> {
     metadata.resource_version.as_deref()?.parse().ok()
 }

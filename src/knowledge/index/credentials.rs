@@ -37,7 +37,11 @@ impl Index {
                 let (generation, source) = (credential.generation, credential.source.clone());
                 self.change(|snapshot| {
                     snapshot.unusable.remove(name);
-                    let former = snapshot.credentials.insert(name.into(), Arc::new(credential));
+                    let credential = Arc::new(credential);
+                    let former = snapshot.credentials.insert(name.into(), Arc::clone(&credential));
+                    if let Some(former) = former.as_ref().filter(|former| former.uid != credential.uid) {
+                        snapshot.end(former.uid.clone());
+                    }
                     forget_source_unless_used(snapshot, former.as_deref());
                     await_source(snapshot, &source);
                     // What stood in the way of what was written before need not stand in the way of this.
@@ -61,9 +65,12 @@ impl Index {
     /// A credential is gone. What was known of its source goes unless another credential refers to it.
     pub fn delete_credential(&self, name: &str) {
         self.change(|snapshot| {
-            snapshot.unusable.remove(name);
+            let unusable = snapshot.unusable.remove(name).map(|unusable| unusable.uid);
             snapshot.stored.remove(name);
             let gone = snapshot.credentials.remove(name);
+            if let Some(uid) = gone.as_ref().map(|gone| gone.uid.clone()).or(unusable) {
+                snapshot.end(uid);
+            }
             forget_source_unless_used(snapshot, gone.as_deref());
         });
     }

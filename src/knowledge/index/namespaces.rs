@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use kube::core::ObjectMeta;
 
-use super::copies::{Gone, remove_copy};
+use super::copies::{remove_copy, resource_version};
 use super::{Index, key_of};
 use crate::knowledge::Snapshot;
+use crate::knowledge::copy::Copy;
 use crate::model::ObjectKey;
 use crate::model::copy::Wanted;
 use crate::model::namespace::Namespace;
@@ -27,19 +28,34 @@ impl Index {
         });
     }
 
-    /// A namespace is gone, and everything in it. Returns the copies that pods rely on: another namespace may be
-    /// there under its name.
-    pub fn delete_namespace(&self, name: &str) -> Vec<Wanted> {
-        self.relied_on(self.change(|snapshot| remove_namespace(snapshot, name)))
+    /// A namespace is gone, and everything that was in it. Returns the copies that pods rely on: another namespace may be
+    /// there under its name. What has been seen in that one already stays, for the watches are not equally late.
+    pub fn delete_namespace(&self, metadata: &ObjectMeta) -> Vec<Wanted> {
+        let Some(name) = metadata.name.as_deref() else {
+            return Vec::new();
+        };
+        // Of a deleted object the watch tells the version at which it went. All kinds of objects count by the same clock,
+        // unless Secrets have a storage of their own; then the watch on copies tells the same a little later.
+        let ended = resource_version(metadata);
+        let is_over =
+            |copy: &Copy| matches!((copy.version(), ended), (Some(version), Some(ended)) if version < ended);
+        self.relied_on(self.change(|snapshot| {
+            forget_namespace(snapshot, name);
+            let copies = snapshot.copies_in(name).filter(|(_, copy)| is_over(copy));
+            let places: Vec<ObjectKey> = copies.map(|(place, _)| place.clone()).collect();
+            places.iter().filter_map(|place| remove_copy(snapshot, place)).collect::<Vec<_>>()
+        }))
     }
 
-    /// Namespaces that were not in a complete list are gone. Returns the copies that pods rely on.
-    pub fn retain_namespaces(&self, listed: &HashSet<String>) -> Vec<Wanted> {
-        self.relied_on(self.change(|snapshot| {
+    /// Namespaces that were not in a complete list are gone. Of their copies the watch on copies tells.
+    pub fn retain_namespaces(&self, listed: &HashSet<String>) {
+        self.change(|snapshot| {
             let names = snapshot.namespaces.keys().filter(|name| !listed.contains(&***name));
             let gone: Vec<Arc<str>> = names.cloned().collect();
-            gone.iter().flat_map(|name| remove_namespace(snapshot, name)).collect::<Vec<_>>()
-        }))
+            for name in &gone {
+                forget_namespace(snapshot, name);
+            }
+        });
     }
 
     /// A ServiceAccount was created or changed. Only those that limit their pods are kept.
@@ -82,14 +98,12 @@ impl Index {
     }
 }
 
-/// Forgets a namespace, and what was known of the copies in it.
-fn remove_namespace(snapshot: &mut Snapshot, name: &str) -> Vec<Gone> {
+/// Forgets a namespace, and what stood in the way of copies in it.
+fn forget_namespace(snapshot: &mut Snapshot, name: &str) {
     snapshot.namespaces.remove(name);
     let keys: Vec<_> =
         snapshot.credentials.values().map(|credential| Wanted::new(credential, name).key()).collect();
     for key in &keys {
         snapshot.setbacks.remove(key);
     }
-    let places: Vec<ObjectKey> = snapshot.copies_in(name).map(|(place, _)| place.clone()).collect();
-    places.iter().filter_map(|place| remove_copy(snapshot, place)).collect()
 }

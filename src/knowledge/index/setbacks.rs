@@ -12,7 +12,8 @@ use crate::model::copy::{CopyKey, Obstacle, Wanted};
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause: what an admin has mended is taken up within this time.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// From this many on, setbacks that have been over for [`LONGEST_PAUSE`] are forgotten when one is added.
+/// From this many on, and whenever they have become twice as many, setbacks that have been over for [`LONGEST_PAUSE`] are
+/// forgotten when one is added. A power of two.
 pub(super) const MANY_SETBACKS: usize = 1_024;
 
 impl Index {
@@ -23,7 +24,9 @@ impl Index {
                 snapshot.setbacks.get(wanted).map_or(1, |setback| setback.attempts.saturating_add(1));
             let pause = FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
             let retry_at = now + pause;
-            if snapshot.setbacks.len() >= MANY_SETBACKS {
+            // Only when their number has doubled: else each one beyond would look at all of them.
+            let (known, is_new) = (snapshot.setbacks.len(), !snapshot.setbacks.contains_key(wanted));
+            if is_new && known >= MANY_SETBACKS && known.is_power_of_two() {
                 snapshot.setbacks.retain(|_, setback| now < setback.retry_at + LONGEST_PAUSE);
             }
             snapshot.setbacks.insert(wanted.clone(), Setback { obstacle, retry_at, attempts });

@@ -223,15 +223,43 @@ fn places(missed: impl IntoIterator<Item = Wanted>) -> Vec<String> {
     missed.into_iter().map(|wanted| format!("{} for {}", wanted.place, wanted.credential.name)).collect()
 }
 
-#[rstest]
-#[case::deleted(|index: &Index| places(index.delete_namespace("team-a")))]
-#[case::not_listed(|index: &Index| places(index.retain_namespaces(&HashSet::new())))]
-fn a_namespace_that_is_gone_takes_its_copies_and_obstacles_along(#[case] end: fn(&Index) -> Vec<String>) {
-    let (index, place, _) = index_with_copy();
+/// What the watch tells of a namespace that went at a version.
+fn ended(version: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some("team-a".into()),
+        resource_version: Some(version.into()),
+        ..ObjectMeta::default()
+    }
+}
+
+#[test]
+fn a_namespace_that_is_gone_takes_its_copies_and_obstacles_along() {
+    let (index, place, mut copy) = index_with_copy();
+    copy.metadata.resource_version = Some("7".into());
+    index.apply_copy(&copy);
     rely_on(&index, &place);
-    assert_eq!(end(&index), ["team-a/regcred-ghcr for ghcr"]);
+    assert_eq!(places(index.delete_namespace(&ended("8"))), ["team-a/regcred-ghcr for ghcr"]);
     let known = index.snapshot();
     assert!(known.namespaces.is_empty() && known.copies.is_empty() && known.setbacks.is_empty());
+}
+
+#[test]
+fn a_copy_in_a_namespace_that_has_come_back_is_not_forgotten_when_the_end_of_the_former_is_told_late() {
+    let (index, place, mut copy) = index_with_copy();
+    copy.metadata.resource_version = Some("9".into());
+    index.apply_copy(&copy);
+    rely_on(&index, &place);
+    assert!(index.delete_namespace(&ended("8")).is_empty());
+    assert!(index.snapshot().copies.contains_key(&place));
+}
+
+#[test]
+fn a_namespace_that_is_not_listed_is_gone_and_of_its_copies_their_own_watch_tells() {
+    let (index, place, _) = index_with_copy();
+    index.retain_namespaces(&HashSet::new());
+    let known = index.snapshot();
+    assert!(known.namespaces.is_empty() && known.setbacks.is_empty());
+    assert!(known.copies.contains_key(&place));
 }
 
 #[rstest]
@@ -294,7 +322,9 @@ fn a_copy_that_was_dropped_with_a_former_namespace_is_learned_again() {
     let (index, place, mut copy) = index_with_copy();
     copy.metadata.resource_version = Some("13".into());
     index.copies_seen(&copy.metadata);
-    index.delete_namespace("team-a");
+    index.apply_copy(&copy);
+    index.delete_namespace(&ended("14"));
+    assert!(index.snapshot().copies.is_empty());
     let before = index.copies_seen_to();
     index.learn_copy(&copy, before);
     assert!(index.snapshot().copies.contains_key(&place));

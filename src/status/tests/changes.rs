@@ -67,7 +67,7 @@ fn a_look_at_one_namespace_comes_to_the_same_as_a_look_at_all() {
     cluster.look(0);
     cluster.copy("team-a");
     cluster.obstacle("team-b", &Obstacle::Foreign, 1);
-    cluster.index.delete_namespace("team-c");
+    cluster.index.delete_namespace(&ObjectMeta { name: Some("team-c".into()), ..ObjectMeta::default() });
     cluster.namespace("team-d");
     let known = cluster.index.snapshot();
     let needs = |_: &Snapshot, _: &str, _: &Credential| Some(false);

@@ -86,7 +86,7 @@ fn a_rotation_waits_for_no_copy_that_nobody_wants_any_more() {
     cluster.look(10);
     cluster.copy("team-a");
     cluster.look(11);
-    cluster.index.delete_namespace("team-b");
+    cluster.index.delete_namespace(&ObjectMeta { name: Some("team-b".into()), ..ObjectMeta::default() });
     cluster.look(12);
     assert_eq!(rotation(&cluster), Some(("2026-01-01T00:00:10Z".into(), 1.0, 1)));
 }

@@ -204,13 +204,21 @@ fn a_copy_under_a_former_name_goes_when_no_pod_names_it() {
 }
 
 #[rstest]
-#[case::owned(|_: &mut Secret| {}, "nothing")]
-#[case::without_owner(|copy: &mut Secret| copy.metadata.owner_references = None, "delete")]
-#[case::adopted(adopted, "release")]
-fn a_copy_whose_credential_has_gone(#[case] change: fn(&mut Secret), #[case] expected: &str) {
+#[case::owned(|_: &mut Secret| {}, ["at 10", "delete"])]
+#[case::without_owner(|copy: &mut Secret| copy.metadata.owner_references = None, ["delete", "delete"])]
+#[case::adopted(adopted, ["release", "release"])]
+fn a_copy_whose_credential_has_gone(#[case] change: fn(&mut Secret), #[case] expected: [&str; 2]) {
     let mut scene = Scene::new().copy(change);
     scene.index.delete_credential("ghcr");
-    assert_eq!(scene.at(0), expected);
+    assert_eq!([scene.at(0), scene.at(10)], expected);
+}
+
+#[test]
+fn a_copy_whose_credential_has_never_been_seen_is_left_until_the_watch_cannot_be_late_any_more() {
+    let stranger =
+        |copy: &mut Secret| annotate(copy, |origin| origin["credentialUid"] = "of-a-stranger".into());
+    let mut scene = Scene::new().copy(stranger);
+    assert_eq!([scene.at(0), scene.at(119), scene.at(120)], ["at 120", "at 120", "delete"]);
 }
 
 #[test]
@@ -260,26 +268,21 @@ fn a_need_in_between_begins_the_count_anew() {
     assert_eq!(scene.at(31), "at 91");
     let mut scene = scene.copy(marked);
     assert_eq!(scene.at(95), "at 105");
-    // Somebody needed it: the mark was taken off, and put on again later.
+    // Somebody needs it and has taken the mark off, for a pod that is not seen yet.
     let mut scene = scene.copy(|_| {});
-    scene.at(100);
+    assert_eq!((scene.at(100), scene.at(160)), ("at 160".into(), "mark".into()));
     assert_eq!(scene.copy(marked).at(200), "at 210");
 }
 
 #[test]
-fn an_adopted_copy_that_nobody_needs_is_given_back() {
+fn an_adopted_copy_stays_while_it_is_offered_whatever_marks_it_bears() {
     let mut scene = Scene::new().copy(adopted).needed(false);
-    assert_eq!((scene.at(0), scene.at(60)), ("at 60".into(), "release".into()));
-}
-
-#[test]
-fn an_adopted_copy_is_never_deleted_whatever_marks_it_bears() {
-    let change = |copy: &mut Secret| {
+    assert_eq!((scene.at(0), scene.at(9_999)), ("nothing".into(), "nothing".into()));
+    let cloned_from_a_marked_one = |copy: &mut Secret| {
         adopted(copy);
         marked(copy);
     };
-    let mut scene = Scene::new().copy(change).needed(false);
-    assert_eq!((scene.at(0), scene.at(10), scene.at(60)), ("at 60".into(), "at 60".into(), "release".into()));
+    assert_eq!(scene.copy(cloned_from_a_marked_one).at(9_999), "unmark");
 }
 
 #[test]
