@@ -47,8 +47,8 @@ fn rights(documents: &[Value]) -> BTreeSet<Right> {
         let namespace =
             (role["kind"] == "Role").then(|| role["metadata"]["namespace"].as_str().unwrap().to_owned());
         for rule in role["rules"].as_array().unwrap() {
-            let listed: Vec<Option<String>> = texts(&rule["resourceNames"]).into_iter().map(Some).collect();
-            let names = if listed.is_empty() { vec![None] } else { listed };
+            let named: Vec<Option<String>> = texts(&rule["resourceNames"]).into_iter().map(Some).collect();
+            let names = if named.is_empty() { vec![None] } else { named };
             for (group, resource) in texts(&rule["apiGroups"])
                 .iter()
                 .flat_map(|group| texts(&rule["resources"]).into_iter().map(move |one| (group, one)))
@@ -70,8 +70,8 @@ fn rights(documents: &[Value]) -> BTreeSet<Right> {
     rights
 }
 
-/// What is wrong: calls that no right covers, and rights that no call needs. What a Role grants is not granted for the sake
-/// of a call that a `ClusterRole` would cover as well.
+/// What is wrong: calls that no right covers, and rights that no call needs. A call that a Role
+/// covers needs nothing of the whole cluster.
 fn differences(granted: &BTreeSet<Right>, calls: &BTreeSet<Call>) -> Vec<String> {
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
