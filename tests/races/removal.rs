@@ -43,6 +43,13 @@ const ATTEMPTS: usize = 5;
 /// Fewer of one outcome, of a thousand races, show no race.
 const OFTEN: usize = 50;
 
+/// What has become of the copy.
+#[derive(PartialEq)]
+enum Fate {
+    Stayed,
+    MadeAnew,
+}
+
 /// How a race has ended.
 struct Outcome {
     namespace: String,
@@ -54,8 +61,7 @@ struct Outcome {
     is_at_once: bool,
     /// Whether it was there when it had to be.
     is_in_time: bool,
-    /// Whether it is the same object as before.
-    is_same: bool,
+    fate: Fate,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +120,7 @@ async fn a_pod_that_comes_while_its_copy_is_being_removed_has_its_copy_in_the_en
     assert!(f64::from(u32::try_from(unnamed.len()).unwrap()) <= past, "{unnamed:?}");
     let late: Vec<String> = outcomes.iter().filter(|one| !one.is_in_time).map(told).collect();
     assert!(late.is_empty(), "pods without their copy after {LIMIT:?}: {late:?}");
-    let same = outcomes.iter().filter(|one| one.is_same).count();
+    let same = outcomes.iter().filter(|one| one.fate == Fate::Stayed).count();
     assert!(same >= OFTEN && outcomes.len() - same >= OFTEN, "{same} of {} copies stayed", outcomes.len());
 
     let copies = stage.copies().await;
@@ -137,7 +143,7 @@ fn when(number: usize) -> When {
     match number % 8 {
         0 | 1 => When::AfterTheLast(Duration::from_millis(500).mul_f64(spread)),
         2 => When::AfterTheMark(SETTLE.mul_f64(spread)),
-        _ => When::AfterTheMark(SETTLE - Duration::from_millis(500) + Duration::from_secs(4).mul_f64(spread)),
+        _ => When::AfterTheMark(SETTLE.mul_f64(0.95) + Duration::from_secs(4).mul_f64(spread)),
     }
 }
 
@@ -216,13 +222,14 @@ async fn race(stage: &Stage, marks: &Marks, namespace: &str, round: usize, when:
     let now = found().await;
     let is_in_time = now.as_ref().is_some_and(|copy| stage.is_whole(copy));
     let is_same = before.is_some() && now.and_then(|copy| copy.metadata.uid) == before;
+    let fate = if is_same { Fate::Stayed } else { Fate::MadeAnew };
     Outcome {
         namespace: namespace.to_owned(),
         after,
         is_named: names == [copy],
         is_at_once,
         is_in_time,
-        is_same,
+        fate,
     }
 }
 
@@ -242,7 +249,7 @@ async fn insist<T>(call: impl AsyncFn() -> Result<T, kube::Error>) -> Result<T, 
 }
 
 fn tell(stage: &Stage, title: &str, outcomes: &[Outcome]) {
-    let same = outcomes.iter().filter(|one| one.is_same).count();
+    let same = outcomes.iter().filter(|one| one.fate == Fate::Stayed).count();
     let first = outcomes.iter().filter(|one| !one.is_at_once).count();
     let late = outcomes.iter().filter(|one| !one.is_in_time).count();
     stage.figure(&format!(
