@@ -16,6 +16,7 @@
 mod cluster;
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
+mod many_pods;
 mod objects;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ async fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    println!("{:.0} bytes for each of 150,000 pods, five of each owner", many_pods::bytes_each());
     let scale = std::env::args().find_map(|argument| argument.strip_prefix("--scale=")?.parse().ok());
     let scale: usize = scale.unwrap_or(1);
     let [namespaces, secrets, pods] = [NAMESPACES, FOREIGN_SECRETS, PODS].map(|count| count / scale);
@@ -116,7 +118,8 @@ async fn look(installation: &Installation, pods: usize) -> Figures {
     let second = installation.add_replica().await;
     tokio::time::sleep(SETTLED).await;
     assert!(!is_leader(&second).await, "leadership has moved while it was measured");
-    Figures { serving: resident(&second), leader: resident(&first), ready_in, pods_known_in }
+    let [leader, serving] = [&first, &second].map(|replica| resident(&replica.process_id().to_string()));
+    Figures { serving, leader, ready_in, pods_known_in }
 }
 
 async fn is_leader(replica: &Arc<Replica>) -> bool {
@@ -139,8 +142,8 @@ async fn until(what: &str, mut look: impl AsyncFnMut() -> bool) {
 }
 
 /// The resident size of a process, now and at its highest, in MiB.
-fn resident(replica: &Replica) -> [f64; 2] {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", replica.process_id())).unwrap();
+fn resident(process: &str) -> [f64; 2] {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     ["VmRSS:", "VmHWM:"].map(|field| {
         let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
