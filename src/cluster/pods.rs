@@ -30,7 +30,12 @@ pub async fn run(client: Client, scope: Scope, pods: Pods, changes: Changes, lea
         let term = leadership.acquired().await;
         let sink = |reach| Unfinished { pods: pods.clone(), changes: changes.clone(), reach };
         let of = (client.clone(), lists.clone());
-        let watches = follow_in("pods", of, &scope, config.clone(), sink, || pods.complete());
+        // Told after it counts: whoever took the change that came with the list may have concluded nothing from it yet.
+        let known = || {
+            pods.complete();
+            changes.add(&Change::Everything);
+        };
+        let watches = follow_in("pods", of, &scope, config.clone(), sink, known);
         let is_over = tokio::select! {
             () = watches => false,
             () = leadership.lost(term) => true,
