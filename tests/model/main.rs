@@ -20,6 +20,9 @@ const PAUSES: [&str; 3] = ["--unneeded-grace=1s", "--source-grace=4s", "--settle
 /// The state must be reached within this time: the graces, the longest pause after failures of the kinds that occur here, a
 /// watch that died with its API server, and a new leader that cannot know which credentials have gone (2 min).
 const QUIET_LIMIT: Duration = Duration::from_mins(6);
+/// The last statuses are written within this time: one credential's at most once in 5 s, and a second time after an answer that
+/// another had overtaken.
+const STATUS_LIMIT: Duration = Duration::from_secs(20);
 /// How long nothing may be asked and nothing written when all is as it should be.
 const REST: Duration = Duration::from_mins(1);
 
@@ -38,6 +41,8 @@ async fn after_five_hundred_random_operations_the_state_is_the_models_and_then_n
     operations.remove_conflicts().await;
     operations.quiet(QUIET_LIMIT).await;
 
+    // The statuses follow what has become of the copies.
+    tokio::time::sleep(STATUS_LIMIT).await;
     let audit = installation.control_plane().audit();
     let since = audit.position().await;
     tokio::time::sleep(REST).await;
