@@ -21,8 +21,17 @@ pub const SOON: Duration = Duration::from_secs(30);
 
 /// The Secret, as it is stored.
 pub async fn secret(control_plane: &ControlPlane) -> Option<Value> {
-    let get = ["get", "secret", SECRET, "--namespace", NAMESPACE, "--ignore-not-found", "-o", "json"];
-    serde_json::from_str(&control_plane.kubectl(&get).await.succeeded()).ok()
+    read(control_plane, &format!("/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}")).await
+}
+
+/// An object, if it is there. Not by kubectl: what is asked several times a second must not be what keeps the machine
+/// busy.
+async fn read(control_plane: &ControlPlane, path: &str) -> Option<Value> {
+    match control_plane.get(path).await {
+        Ok(text) => Some(serde_json::from_str(&text).expect("JSON")),
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        Err(error) => panic!("{path}: {error}"),
+    }
 }
 
 /// The authority in it that signs, if there is one.
@@ -60,8 +69,7 @@ pub async fn delete_secret(control_plane: &ControlPlane) {
 
 /// A webhook configuration, as it is stored.
 pub async fn configuration(control_plane: &ControlPlane, kind: &str, name: &str) -> Option<Value> {
-    let get = ["get", kind, name, "--ignore-not-found", "--show-managed-fields", "-o", "json"];
-    serde_json::from_str(&control_plane.kubectl(&get).await.succeeded()).ok()
+    read(control_plane, &format!("/apis/admissionregistration.k8s.io/v1/{kind}s/{name}")).await
 }
 
 /// What each entry of our configurations trusts, by the entry's name.
