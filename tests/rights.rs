@@ -47,8 +47,8 @@ fn rights(documents: &[Value]) -> BTreeSet<Right> {
         let namespace =
             (role["kind"] == "Role").then(|| role["metadata"]["namespace"].as_str().unwrap().to_owned());
         for rule in role["rules"].as_array().unwrap() {
-            let named: Vec<Option<String>> = texts(&rule["resourceNames"]).into_iter().map(Some).collect();
-            let names = if named.is_empty() { vec![None] } else { named };
+            let listed: Vec<Option<String>> = texts(&rule["resourceNames"]).into_iter().map(Some).collect();
+            let names = if listed.is_empty() { vec![None] } else { listed };
             for (group, resource) in texts(&rule["apiGroups"])
                 .iter()
                 .flat_map(|group| texts(&rule["resources"]).into_iter().map(move |one| (group, one)))

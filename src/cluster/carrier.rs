@@ -17,9 +17,10 @@ use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
 use super::pending::Pending;
+use super::{FIELD_MANAGER, brief};
 use crate::knowledge::Index;
-use crate::model::copy::{CopyAnswer, CopyKey, CopyPatch, Guard, Obstacle, Wanted, copy_of, is_marked};
-use crate::model::source::SourceState;
+use crate::model::copy::{CopyAnswer, CopyKey, Obstacle, Wanted, copy_of, is_marked, patch};
+use crate::model::guarded_patch::{Guard, GuardedPatch};
 use crate::telemetry::copy_metrics::CopyMetrics;
 
 /// How many copies are written at once. Each write holds a connection to the API server; a burst of new namespaces
@@ -30,8 +31,6 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The cause that the API server gives when nothing can be created in a namespace any more
 /// (`corev1.NamespaceTerminatingCause`).
 const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
-/// The field manager of everything regcred writes.
-pub const FIELD_MANAGER: &str = "regcred";
 
 /// A write under way, which every caller that wants the same copy awaits.
 type Write = Shared<BoxFuture<'static, CopyAnswer>>;
@@ -167,9 +166,7 @@ impl Inner {
     async fn attempt(&self, wanted: &Wanted) -> CopyAnswer {
         let Wanted { credential, place } = wanted;
         let known = self.index.snapshot();
-        let Some(SourceState::Good(source)) =
-            known.sources.get(&credential.source).map(|source| &source.state)
-        else {
+        let Some(source) = known.good_source(credential) else {
             return CopyAnswer::failed("the source Secret cannot be carried now");
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &place.namespace);
@@ -198,7 +195,7 @@ impl Inner {
     async fn unmark(&self, api: &Api<Secret>, wanted: &Wanted, guard: &Guard) -> bool {
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let before = self.index.copies_seen_to();
-        let patch = Patch::Json::<()>(CopyPatch::new(guard).unmark().build());
+        let patch = Patch::Json::<()>(patch::unmark(GuardedPatch::new(guard)).build());
         let patched = api.patch(&wanted.place.name, &parameters, &patch).await;
         if let Ok(copy) = &patched {
             self.index.learn_copy(copy, before);
@@ -233,7 +230,7 @@ impl Inner {
 /// rights are granted, servers come back.
 fn obstacle_of(error: &kube::Error) -> Obstacle {
     let kube::Error::Api(status) = error else {
-        return Obstacle::Passing(super::brief(error).into());
+        return Obstacle::Passing(brief(error).into());
     };
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let is_terminating = causes.into_iter().any(|cause| cause.reason == NAMESPACE_TERMINATING);
@@ -243,8 +240,8 @@ fn obstacle_of(error: &kube::Error) -> Obstacle {
     match status.code {
         404 => Obstacle::NamespaceGone,
         403 if is_terminating => Obstacle::NamespaceGone,
-        413 => Obstacle::Lasting(super::brief(error).into()),
-        422 if is_invalid => Obstacle::Lasting(super::brief(error).into()),
-        _ => Obstacle::Passing(super::brief(error).into()),
+        413 => Obstacle::Lasting(brief(error).into()),
+        422 if is_invalid => Obstacle::Lasting(brief(error).into()),
+        _ => Obstacle::Passing(brief(error).into()),
     }
 }

@@ -27,7 +27,6 @@ pub async fn run(client: Client, scope: Scope, pods: Pods, changes: Changes, lea
     let config = watcher::Config::default().fields(NOT_FINISHED).page_size(PODS_PER_PAGE);
     let lists = Lists::default();
     loop {
-        let term = leadership.acquired().await;
         let sink = |reach| Unfinished { pods: pods.clone(), changes: changes.clone(), reach };
         let of = (client.clone(), lists.clone());
         // Told after it counts: whoever took the change that came with the list may have concluded nothing from it yet.
@@ -35,13 +34,10 @@ pub async fn run(client: Client, scope: Scope, pods: Pods, changes: Changes, lea
             pods.complete();
             changes.add(&Change::Everything);
         };
-        let watches = follow_in("pods", of, &scope, config.clone(), sink, known);
-        let is_over = tokio::select! {
-            () = watches => false,
-            () = leadership.lost(term) => true,
-        };
+        let watch = || follow_in("pods", of, &scope, config.clone(), sink, known);
+        let ended = leadership.while_leading(watch).await;
         pods.forget();
-        if !is_over {
+        if ended.is_some() {
             return;
         }
     }

@@ -14,6 +14,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::changes::{Change, Changes};
+use super::error::told;
 use super::lists::{Lists, is_refusal};
 use super::pending::Pending;
 use super::reach::{Reach, follow_in};
@@ -139,18 +140,13 @@ fn is_forbidden(error: &watcher::Error) -> bool {
 
 /// The API server's own words, or what kind of failure it was. Never the text of an error of decoding, which may quote
 /// the object, and that may be a Secret.
-fn describe(error: &watcher::Error) -> String {
-    let of_client = |error: &kube::Error| match error {
-        kube::Error::Api(status) => status.message.clone(),
-        kube::Error::SerdeError(_) => "the API server's answer could not be read".to_owned(),
-        _ => "the API server could not be reached".to_owned(),
-    };
+fn describe(error: &watcher::Error) -> &str {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => of_client(error),
-        watcher::Error::WatchError(status) => status.message.clone(),
-        watcher::Error::NoResourceVersion => "the API server sent no resource version".to_owned(),
+        | watcher::Error::WatchFailed(error) => told(error),
+        watcher::Error::WatchError(status) => &status.message,
+        watcher::Error::NoResourceVersion => "the API server sent no resource version",
     }
 }
 

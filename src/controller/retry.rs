@@ -10,7 +10,6 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
 use crate::knowledge::{Index, Snapshot, Wants};
 use crate::model::copy::Wanted;
-use crate::model::source::SourceState;
 use crate::telemetry::copy_metrics::CopyMetrics;
 
 /// How often a copy is looked at whose source is not there: reading the snapshot costs nothing, and a source that
@@ -79,12 +78,11 @@ fn what_next(known: &Snapshot, wanted: &Wanted) -> Next {
     if !is_wanted || known.has_copy(place, current) {
         return Next::Forget;
     }
-    let namespace = known.namespaces.get(&place.namespace);
-    match known.sources.get(&current.source).map(|source| &source.state) {
-        Some(SourceState::Good(_)) => {
-            Next::Create(Wanted { credential: Arc::clone(current), place: place.clone() })
-        }
-        _ if namespace.is_some_and(|namespace| namespace.terminating) => Next::Forget,
-        _ => Next::Wait,
+    if known.good_source(current).is_some() {
+        Next::Create(Wanted { credential: Arc::clone(current), place: place.clone() })
+    } else if known.namespaces.get(&place.namespace).is_some_and(|namespace| namespace.terminating) {
+        Next::Forget
+    } else {
+        Next::Wait
     }
 }

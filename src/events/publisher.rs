@@ -12,15 +12,14 @@ use super::ledger::{Ledger, Repetition, Verdict};
 use super::limits::Limits;
 use super::object::{INSTANCE_LENGTH, cut, event_of, namespace_of, repetition_patch};
 use super::{Occurrence, Regarding};
-use crate::telemetry::api_error::told;
+use crate::cluster::FIELD_MANAGER;
+use crate::cluster::error::told;
 use crate::telemetry::event_metrics::{EventMetrics, Fate};
 
 /// The longest a write takes. Events are written one after the other; the queue holds what comes meanwhile.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the publisher sleeps when no count is to be written; an occurrence wakes it.
 const IDLE: Duration = Duration::from_hours(1);
-/// The field manager of everything regcred writes.
-const FIELD_MANAGER: &str = "regcred";
 
 /// Writes what recorders take.
 pub struct Publisher {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::reliance::Reliance;
-use crate::model::copy::{Guard, Origin, is_marked};
+use crate::model::copy::{Origin, is_marked};
 use crate::model::digest::DigestKey;
 use crate::model::docker_config::registry_type;
+use crate::model::guarded_patch::Guard;
 
 /// A copy of ours.
 #[derive(Debug, Clone)]

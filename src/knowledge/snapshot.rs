@@ -12,7 +12,7 @@ use crate::model::copy::{CopyKey, Obstacle};
 use crate::model::credential::{Credential, CredentialError};
 use crate::model::namespace::Namespace;
 use crate::model::scope::Scope;
-use crate::model::source::{Source, SourceState};
+use crate::model::source::{Source, SourceSecret, SourceState};
 
 /// The namespaces that Kubernetes keeps for itself; `kube-` is reserved for its own.
 const SYSTEM_NAMESPACE_PREFIX: &str = "kube-";
@@ -106,6 +106,14 @@ impl Snapshot {
             Some(source) => Some(&source.state),
             None if self.unread_sources.contains_key(&credential.source) => None,
             None => Some(&SourceState::Missing),
+        }
+    }
+
+    /// What copies of a credential hold, while its source can be carried.
+    pub fn good_source(&self, credential: &Credential) -> Option<&Arc<SourceSecret>> {
+        match self.source_of(credential)? {
+            SourceState::Good(source) => Some(source),
+            SourceState::Missing | SourceState::Undecodable { .. } => None,
         }
     }
 

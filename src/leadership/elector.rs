@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use super::judgement::{Candidate, Step, Term, Timing};
 use super::lease::{NAME, claimed, record_of, released};
 use super::{Leadership, LeaseSettings, SettingsError};
+use crate::cluster::FIELD_MANAGER;
+use crate::cluster::error::told;
 use crate::events::{Recorder, Regarding};
-use crate::telemetry::api_error::told;
 use crate::telemetry::leader_metrics::LeaderMetrics;
 
 /// How much shorter a pause may be by chance, in parts of it, so that replicas that started together do not go on
@@ -21,8 +22,6 @@ const JITTER: f64 = 0.2;
 /// How long giving the Lease back may take. A server that ends waits no longer: without it, a follower leads when the
 /// lease has run out.
 pub(crate) const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The field manager of everything regcred writes.
-const FIELD_MANAGER: &str = "regcred";
 
 /// Takes part in the election.
 pub struct Elector {

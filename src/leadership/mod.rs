@@ -59,4 +59,14 @@ impl Leadership {
         // An election that has ended has ended the term too.
         let _ = terms.wait_for(|now| now.is_none_or(|now| now.number != term)).await;
     }
+
+    /// Waits until this replica leads, and does what it does then. `None` when it does not lead any more before that has
+    /// ended.
+    pub async fn while_leading<T>(&self, work: impl AsyncFnOnce() -> T) -> Option<T> {
+        let term = self.acquired().await;
+        tokio::select! {
+            () = self.lost(term) => None,
+            done = work() => Some(done),
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub mod copy;
 pub mod credential;
 pub mod digest;
 pub mod docker_config;
+pub mod guarded_patch;
 pub mod image;
 pub mod keyring;
 pub mod namespace;

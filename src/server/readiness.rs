@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How often who waits for it looks whether every part is ready: it takes seconds, once in a server's life.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The register. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +64,13 @@ impl Readiness {
     pub fn is_incomplete(&self) -> bool {
         let parts = self.shared.parts.read().unwrap_or_else(PoisonError::into_inner);
         parts.values().any(|ready| !ready.load(Ordering::Acquire))
+    }
+
+    /// Waits until no part is missing.
+    pub async fn complete(&self) {
+        while self.is_incomplete() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// What stands against being ready, by name; empty means ready.

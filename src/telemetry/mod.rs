@@ -1,7 +1,6 @@
 //! Logs and metrics.
 
 pub mod admission_metrics;
-pub(crate) mod api_error;
 pub mod api_metrics;
 mod api_request;
 pub mod certificate_metrics;

@@ -3,8 +3,8 @@
 //! Ours is an entry of the two configurations that carry our name, if its own name is in our domain and it calls our
 //! Service. Whatever else somebody has put there, also into the same configuration, is not looked at.
 
-use json_patch::jsonptr::{PointerBuf, Token};
-use json_patch::{AddOperation, Patch, PatchOperation, TestOperation};
+use json_patch::Patch;
+use json_patch::jsonptr::Token;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
@@ -12,6 +12,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 use kube::api::ObjectMeta;
 
 use crate::certificates::TrustAnchor;
+use crate::model::guarded_patch::{Guard, GuardedPatch};
 
 /// The name of both configurations.
 pub(super) const CONFIGURATION: &str = "regcred";
@@ -99,38 +100,26 @@ pub(super) struct Change {
 /// same name, nor if anything in this one has changed since, nor (should a place have another meaning after all) to
 /// another entry.
 pub(super) fn patch(configuration: &Configuration, changes: &[Change]) -> Patch {
-    let metadata = |field: &str| pointer(&["metadata".into(), field.into()]);
-    let mut operations = vec![
-        test(metadata("uid"), &configuration.uid),
-        test(metadata("resourceVersion"), &configuration.resource_version),
-    ];
+    let guard = Guard {
+        uid: configuration.uid.as_str().into(),
+        resource_version: configuration.resource_version.as_str().into(),
+    };
+    let mut patch = GuardedPatch::new(&guard);
     for change in changes {
-        let field = |fields: &[&str]| {
-            let path = ["webhooks".into(), change.place.into()];
-            let fields = fields.iter().map(|field| Token::from(*field));
-            pointer(&path.into_iter().chain(fields).collect::<Vec<_>>())
+        let field = |fields: &[&'static str]| {
+            let entry = [Token::from("webhooks"), change.place.into()];
+            entry.into_iter().chain(fields.iter().map(|field| Token::from(*field))).collect::<Vec<_>>()
         };
-        operations.push(test(field(&["name"]), &change.name));
-        // `add` also replaces what is there.
-        operations.push(PatchOperation::Add(AddOperation {
-            path: field(&["clientConfig", "caBundle"]),
-            value: serde_json::json!(bundle(&change.anchors)),
-        }));
+        patch = patch
+            .test(field(&["name"]), &change.name)
+            .add(field(&["clientConfig", "caBundle"]), serde_json::json!(bundle(&change.anchors)));
     }
-    Patch(operations)
+    patch.build()
 }
 
 /// As the API server stores it: PEM blocks, one after the other.
 fn bundle(anchors: &[TrustAnchor]) -> ByteString {
     ByteString(anchors.iter().map(TrustAnchor::to_pem).collect::<String>().into_bytes())
-}
-
-fn pointer(tokens: &[Token<'_>]) -> PointerBuf {
-    PointerBuf::from_tokens(tokens)
-}
-
-fn test(path: PointerBuf, value: &str) -> PatchOperation {
-    PatchOperation::Test(TestOperation { path, value: value.into() })
 }
 
 #[cfg(test)]

@@ -17,12 +17,11 @@ use thiserror::Error;
 
 use super::bundles::{self, CONFIGURATION, Change, Configuration, Kind};
 use super::record::Record;
-use crate::telemetry::api_error;
+use crate::cluster::FIELD_MANAGER;
+use crate::cluster::error::told;
 
 /// The Secret of the authority, in our own namespace.
 pub(super) const SECRET: &str = "regcred-authority";
-/// Who we are in the managed fields of what we write.
-const MANAGER: &str = "regcred";
 /// A call has no other end than this; the API server itself gives up after a minute, and what is here is not urgent.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one watch request lasts, in seconds. A connection that has died unnoticed is found out 5 s after that.
@@ -80,7 +79,7 @@ impl Cluster {
             verb,
             reason: "a time in it is after the year 9999".to_owned(),
         })?;
-        let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), dry_run: false };
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
         if let Some(read) = read {
             // With the resource version that was read, and whatever labels somebody has added.
             let replaced = Secret { data: Some(data), string_data: None, ..read };
@@ -108,7 +107,8 @@ impl Cluster {
         changes: &[Change],
     ) -> Result<(), AccessError> {
         let patch = Patch::Json::<()>(bundles::patch(configuration, changes));
-        let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let parameters =
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let what = describe(configuration.kind);
         match configuration.kind {
             Kind::Mutating => {
@@ -181,7 +181,7 @@ async fn call<T>(
         Ok(Err(kube::Error::Api(status))) if is_conflict(status.code, verb) => {
             Err(AccessError::Conflict(what))
         }
-        Ok(Err(error)) => Err(refused(api_error::told(&error).to_owned())),
+        Ok(Err(error)) => Err(refused(told(&error).to_owned())),
         Err(_) => Err(refused(format!("no answer within {CALL_TIMEOUT:?}"))),
     }
 }

@@ -44,8 +44,6 @@ const WRITES_AT_ONCE: usize = 24;
 const IDLE: Duration = Duration::from_hours(1);
 /// The shortest sleep: changes that come together are looked at together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
-/// How often a new leader looks whether it knows everything.
-const LOOK_FOR_READINESS: Duration = Duration::from_millis(100);
 /// How many places are looked at before other tasks get their turn.
 const LOOKS_AT_ONCE: usize = 256;
 
@@ -86,20 +84,14 @@ impl Reconciler {
             leadership: self.leadership.clone(),
         });
         loop {
-            let term = self.leadership.acquired().await;
-            tokio::select! {
-                () = self.leadership.lost(term) => {}
-                () = self.lead(&writer) => {}
-            }
+            self.leadership.while_leading(|| self.lead(&writer)).await;
         }
     }
 
     /// Begins with everything, for whoever led before may have left anything half done.
     async fn lead(&self, writer: &Arc<Writer>) {
         // By what is not known completely a copy could look as if nobody wanted it.
-        while self.readiness.is_incomplete() {
-            tokio::time::sleep(LOOK_FOR_READINESS).await;
-        }
+        self.readiness.complete().await;
         let changes = self.changes.subscribe();
         let mut term = Term { reconciler: self, queue: Queue::default(), records: HashMap::new() };
         let mut under_way: JoinSet<(ObjectKey, Outcome)> = JoinSet::new();
@@ -179,12 +171,13 @@ impl Term<'_> {
         plan
     }
 
-    /// What was written is looked at again: it may not be all that is to be done there.
     fn ended(&mut self, ended: Result<(ObjectKey, Outcome), JoinError>) {
         if let Ok((place, outcome)) = ended {
             self.reconciler.metrics.reconciled(outcome.as_str());
             self.queue.done(&place);
-            self.queue.add(place, Instant::now());
+            if let Some(pause) = outcome.look_again_after() {
+                self.queue.add(place, Instant::now() + pause);
+            }
         }
     }
 }

@@ -9,8 +9,9 @@ use crate::api::{Distribution, Mode};
 use crate::knowledge::copy::Copy;
 use crate::knowledge::{Pods, Snapshot};
 use crate::model::ObjectKey;
-use crate::model::copy::{CopyKey, Guard, Obstacle, Wanted};
+use crate::model::copy::{CopyKey, Wanted};
 use crate::model::credential::Credential;
+use crate::model::guarded_patch::Guard;
 use crate::model::source::{SourceSecret, SourceState};
 
 /// For how long a view that is older than what a copy was written from is not acted on. A watch whose connection has died is
@@ -50,7 +51,7 @@ pub(super) enum Plan {
     /// Create the copy.
     Create(Wanted),
     /// Bring the copy to what its source holds now.
-    Update { wanted: Wanted, guard: Guard, source: Arc<SourceSecret>, is_adopted: bool },
+    Update { wanted: Wanted, guard: Guard, source: Arc<SourceSecret>, hold: Hold },
     /// Delete the copy and create it anew: the type of a Secret cannot be changed.
     Recreate(Wanted, Guard),
     /// Mark the copy as no longer needed.
@@ -63,6 +64,17 @@ pub(super) enum Plan {
     DeleteUnneeded(Wanted, Guard),
     /// Take our marks off a Secret that was another's before.
     Release(CopyKey, Guard),
+}
+
+/// How we hold a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Its credential owns it.
+    Owned,
+    /// It was created for its credential, which does not own it any more; that is mended.
+    Disowned,
+    /// It was another's before.
+    Adopted,
 }
 
 /// Decides about a place; `record` is what was remembered of it, and is brought up to date.
@@ -97,8 +109,6 @@ impl<N: Needs> Planner<'_, N> {
             let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
             match self.known.setback(&wanted.key(), self.now) {
                 None => return Plan::Create(wanted),
-                // Until its source or its namespace changes there is nothing to try.
-                Some(setback) if matches!(setback.obstacle, Obstacle::NamespaceGone) => {}
                 Some(setback) => plan = Plan::Later(setback.retry_at),
             }
         }
@@ -114,16 +124,8 @@ impl<N: Needs> Planner<'_, N> {
         };
         credential.mode == Mode::Enforce
             && self.known.is_offered(credential, &place.namespace)
-            && *place != credential.source
-            && self.source(credential).is_some()
+            && self.known.good_source(credential).is_some()
             && is_wanted()
-    }
-
-    fn source(&self, credential: &Credential) -> Option<&Arc<SourceSecret>> {
-        match &self.known.sources.get(&credential.source)?.state {
-            SourceState::Good(source) => Some(source),
-            SourceState::Missing | SourceState::Undecodable { .. } => None,
-        }
     }
 
     fn there(&self, key: CopyKey, copy: &Copy, record: &mut Record) -> Plan {
@@ -147,7 +149,7 @@ impl<N: Needs> Planner<'_, N> {
         let end = |key, guard| {
             if copy.is_adopted { Plan::Release(key, guard) } else { Plan::Delete(key, guard) }
         };
-        if !self.known.is_offered(credential, &place.namespace) || *place == credential.source {
+        if !self.known.is_offered(credential, &place.namespace) {
             return end(key, guard);
         }
         if credential.copy_name != place.name {
@@ -156,21 +158,26 @@ impl<N: Needs> Planner<'_, N> {
             return if is_named { Plan::Nothing } else { end(key, guard) };
         }
         let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
-        let source_ends = if let Some(source) = self.source(credential) {
-            record.source_missing = None;
-            if let Some(plan) = self.follow(&wanted, copy, source, &guard, record) {
-                return plan;
+        let source_ends = match self.known.source_of(credential) {
+            Some(SourceState::Good(source)) => {
+                record.source_missing = None;
+                if let Some(plan) = self.follow(&wanted, copy, source, &guard, record) {
+                    return plan;
+                }
+                None
             }
-            None
-        } else if self.is_source_broken(credential) {
-            record.source_missing = None;
-            None
-        } else {
-            let ends = since(&mut record.source_missing, self.now) + self.graces.source_missing;
-            if self.now >= ends {
-                return end(key, guard);
+            // It may be mended any moment, or has not been looked for yet: nothing changes meanwhile.
+            Some(SourceState::Undecodable { .. }) | None => {
+                record.source_missing = None;
+                None
             }
-            Some(ends)
+            Some(SourceState::Missing) => {
+                let ends = since(&mut record.source_missing, self.now) + self.graces.source_missing;
+                if self.now >= ends {
+                    return end(key, guard);
+                }
+                Some(ends)
+            }
         };
         match self.by_need(wanted, copy, guard, record) {
             Plan::Nothing => source_ends.map_or(Plan::Nothing, Plan::Later),
@@ -199,12 +206,6 @@ impl<N: Needs> Planner<'_, N> {
         }
     }
 
-    /// There, but not to be carried: its keys may be mended any moment, so nothing changes meanwhile.
-    fn is_source_broken(&self, credential: &Credential) -> bool {
-        let source = self.known.sources.get(&credential.source);
-        source.is_some_and(|source| matches!(source.state, SourceState::Undecodable { .. }))
-    }
-
     /// What brings a copy to its source's content, unless it is there.
     fn follow(
         &self,
@@ -214,8 +215,12 @@ impl<N: Needs> Planner<'_, N> {
         guard: &Guard,
         record: &mut Record,
     ) -> Option<Plan> {
-        let lacks_owner = !copy.is_owned && !copy.is_adopted;
-        if copy.digest == source.digest && !lacks_owner {
+        let hold = match (copy.is_adopted, copy.is_owned) {
+            (true, _) => Hold::Adopted,
+            (false, true) => Hold::Owned,
+            (false, false) => Hold::Disowned,
+        };
+        if copy.digest == source.digest && hold != Hold::Disowned {
             record.outdated = None;
             return None;
         }
@@ -234,7 +239,7 @@ impl<N: Needs> Planner<'_, N> {
                 Plan::Recreate(wanted, guard)
             });
         }
-        Some(Plan::Update { wanted, guard, source: Arc::clone(source), is_adopted: copy.is_adopted })
+        Some(Plan::Update { wanted, guard, source: Arc::clone(source), hold })
     }
 
     /// Until when what we know is taken for older than what others knew; `None` when that has lasted too long.

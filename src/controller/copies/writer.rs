@@ -1,23 +1,28 @@
 //! Carries out plans. Only a replica that leads has one.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DeleteParams, PatchParams, Preconditions};
 use kube::{Api, Client};
 
-use super::plan::Plan;
+use super::plan::{Hold, Plan};
 use crate::api::Conflict;
-use crate::cluster::carrier::{Carrier, FIELD_MANAGER, WRITE_TIMEOUT};
-use crate::cluster::{brief, pods};
+use crate::cluster::carrier::{Carrier, WRITE_TIMEOUT};
+use crate::cluster::{FIELD_MANAGER, brief, pods};
 use crate::knowledge::Index;
 use crate::knowledge::copy::Copy;
 use crate::leadership::Leadership;
 use crate::model::ObjectKey;
-use crate::model::copy::{CopyAnswer, CopyKey, CopyPatch, Guard, Obstacle, Origin, Wanted};
-use crate::model::source::{SourceSecret, SourceState};
+use crate::model::copy::{CopyAnswer, CopyKey, Obstacle, Origin, Wanted, patch};
+use crate::model::guarded_patch::{Guard, GuardedPatch};
+use crate::model::source::SourceSecret;
+
+/// How long after a write that came to nothing the place is looked at again: long beside a look, short beside what anybody
+/// waits for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Writes copies.
 pub(super) struct Writer {
@@ -37,14 +42,16 @@ pub(super) enum Outcome {
     Unmarked,
     Deleted,
     Released,
-    /// The object is another by now, or pods need it after all: it is looked at anew when the watch tells.
+    /// The object is another by now, or another replica may lead: it is looked at anew.
     Overtaken,
+    /// The API server knows that the namespace has gone or is going; the watch will tell.
+    NamespaceGone,
     Failed,
 }
 
 impl Outcome {
     /// All outcomes.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Created,
         Self::Updated,
         Self::TakenOver,
@@ -53,6 +60,7 @@ impl Outcome {
         Self::Deleted,
         Self::Released,
         Self::Overtaken,
+        Self::NamespaceGone,
         Self::Failed,
     ];
 
@@ -67,7 +75,26 @@ impl Outcome {
             Self::Deleted => "deleted",
             Self::Released => "released",
             Self::Overtaken => "overtaken",
+            Self::NamespaceGone => "namespace_gone",
             Self::Failed => "failed",
+        }
+    }
+
+    /// How long after it the place is looked at again: what was written may not be all that is to be done there. `None` for
+    /// only when something changes.
+    pub(super) fn look_again_after(self) -> Option<Duration> {
+        match self {
+            Self::Created
+            | Self::Updated
+            | Self::TakenOver
+            | Self::Marked
+            | Self::Unmarked
+            | Self::Deleted
+            | Self::Released => Some(Duration::ZERO),
+            // What it is by now the watch may not have shown yet. Where it failed, the pause that is remembered counts; this
+            // one is for what nothing is remembered of.
+            Self::Overtaken | Self::Failed => Some(LOOK_AGAIN),
+            Self::NamespaceGone => None,
         }
     }
 }
@@ -79,33 +106,31 @@ impl Writer {
         if !self.leadership.may_write() {
             return Outcome::Overtaken;
         }
-        let work = async {
-            match plan {
-                Plan::Nothing | Plan::Later(_) => Outcome::Overtaken,
-                Plan::Create(wanted) => self.create(wanted).await,
-                Plan::Update { wanted, guard, source, is_adopted } => {
-                    let update = |patch: CopyPatch| patch.update(&wanted, &source, is_adopted);
-                    self.patch(wanted.key(), guard, update, Outcome::Updated).await
-                }
-                Plan::Recreate(wanted, guard) => match self.delete(wanted.key(), guard).await {
-                    Outcome::Deleted => self.create(wanted).await,
-                    other => other,
-                },
-                Plan::Mark(wanted, guard) => {
-                    let mark = |patch: CopyPatch| patch.mark(Timestamp::now());
-                    self.patch(wanted.key(), guard, mark, Outcome::Marked).await
-                }
-                Plan::Unmark(wanted, guard) => {
-                    self.patch(wanted.key(), guard, CopyPatch::unmark, Outcome::Unmarked).await
-                }
-                Plan::Delete(key, guard) => self.delete(key, guard).await,
-                Plan::DeleteUnneeded(wanted, guard) => self.delete_unneeded(wanted, guard).await,
-                Plan::Release(key, guard) => {
-                    self.patch(key, guard, CopyPatch::release, Outcome::Released).await
-                }
+        match plan {
+            Plan::Nothing | Plan::Later(_) => Outcome::Overtaken,
+            Plan::Create(wanted) => self.create(wanted).await,
+            Plan::Update { wanted, guard, source, hold } => {
+                let update = |start| {
+                    let updated = patch::update(start, &wanted, &source, hold == Hold::Adopted);
+                    if hold == Hold::Disowned { patch::own(updated, &wanted) } else { updated }
+                };
+                self.patch(wanted.key(), guard, update, Outcome::Updated).await
             }
-        };
-        work.await
+            Plan::Recreate(wanted, guard) => match self.delete(wanted.key(), guard).await {
+                Outcome::Deleted => self.create(wanted).await,
+                other => other,
+            },
+            Plan::Mark(wanted, guard) => {
+                let mark = |start| patch::mark(start, Timestamp::now());
+                self.patch(wanted.key(), guard, mark, Outcome::Marked).await
+            }
+            Plan::Unmark(wanted, guard) => {
+                self.patch(wanted.key(), guard, patch::unmark, Outcome::Unmarked).await
+            }
+            Plan::Delete(key, guard) => self.delete(key, guard).await,
+            Plan::DeleteUnneeded(wanted, guard) => self.delete_unneeded(wanted, guard).await,
+            Plan::Release(key, guard) => self.patch(key, guard, patch::release, Outcome::Released).await,
+        }
     }
 
     async fn create(&self, wanted: Wanted) -> Outcome {
@@ -115,6 +140,7 @@ impl Writer {
             CopyAnswer::Blocked(Obstacle::Foreign) if wanted.credential.conflict != Conflict::Refuse => {
                 self.take_over(wanted).await
             }
+            CopyAnswer::Blocked(Obstacle::NamespaceGone) => Outcome::NamespaceGone,
             CopyAnswer::Blocked(_) => Outcome::Failed,
         }
     }
@@ -122,7 +148,8 @@ impl Writer {
     /// Makes a foreign Secret a copy if the credential says so and nothing speaks against it.
     async fn take_over(&self, wanted: Wanted) -> Outcome {
         let api = self.api(&wanted.place);
-        let Some(source) = self.source(&wanted) else {
+        let known = self.index.snapshot();
+        let Some(source) = known.good_source(&wanted.credential) else {
             return Outcome::Overtaken;
         };
         let found = match tokio::time::timeout(WRITE_TIMEOUT, api.get_opt(&wanted.place.name)).await {
@@ -131,34 +158,27 @@ impl Writer {
             Ok(Err(error)) => return self.failed(&wanted.key(), &brief(&error)),
             Err(_) => return self.failed(&wanted.key(), OUT_OF_TIME),
         };
-        if !may_take_over(&found, &source, wanted.credential.conflict) {
+        if !may_take_over(&found, source, wanted.credential.conflict) {
             // The carrier has remembered it as foreign, which it stays.
             return Outcome::Failed;
         }
         let guard = Guard::from(&found.metadata);
-        let take_over = |patch: CopyPatch| patch.take_over(&found, &wanted, &source);
+        let take_over = |start| patch::take_over(start, &found, &wanted, source);
         self.patch(wanted.key(), guard, take_over, Outcome::TakenOver).await
-    }
-
-    fn source(&self, wanted: &Wanted) -> Option<Arc<SourceSecret>> {
-        match &self.index.snapshot().sources.get(&wanted.credential.source)?.state {
-            SourceState::Good(source) => Some(Arc::clone(source)),
-            SourceState::Missing | SourceState::Undecodable { .. } => None,
-        }
     }
 
     async fn patch(
         &self,
         key: CopyKey,
         guard: Guard,
-        change: impl FnOnce(CopyPatch) -> CopyPatch,
+        change: impl FnOnce(GuardedPatch) -> GuardedPatch,
         done: Outcome,
     ) -> Outcome {
-        let patch = change(CopyPatch::new(&guard)).build();
+        let changed = change(GuardedPatch::new(&guard)).build();
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let before = self.index.copies_seen_to();
         let api = self.api(&key.place);
-        let patch = kube::api::Patch::Json::<()>(patch);
+        let patch = kube::api::Patch::Json::<()>(changed);
         let patched = api.patch(&key.place.name, &parameters, &patch);
         match tokio::time::timeout(WRITE_TIMEOUT, patched).await {
             Ok(Ok(secret)) => {
@@ -197,7 +217,7 @@ impl Writer {
             Ok(Ok(pods))
                 if pods.needs(&self.index.snapshot(), &wanted.place.namespace, &wanted.credential) =>
             {
-                self.patch(wanted.key(), guard, CopyPatch::unmark, Outcome::Unmarked).await
+                self.patch(wanted.key(), guard, patch::unmark, Outcome::Unmarked).await
             }
             // The look has taken its time.
             Ok(Ok(_)) if !self.leadership.may_write() => Outcome::Overtaken,
@@ -246,4 +266,17 @@ fn may_take_over(found: &Secret, source: &SourceSecret, conflict: Conflict) -> b
             Conflict::Adopt => is_same(),
             Conflict::Overwrite => true,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_to_nothing_is_not_tried_again_at_once() {
+        let idle = |outcome: &Outcome| outcome.look_again_after() != Some(Duration::ZERO);
+        let idle: Vec<Outcome> = Outcome::ALL.into_iter().filter(idle).collect();
+        assert_eq!(idle, [Outcome::Overtaken, Outcome::NamespaceGone, Outcome::Failed]);
+        assert_eq!(Outcome::NamespaceGone.look_again_after(), None, "only the watch brings another answer");
+    }
 }

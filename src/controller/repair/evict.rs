@@ -10,7 +10,7 @@ use kube::core::ObjectMeta;
 use kube::{Api, Client};
 
 use super::census::FailingPod;
-use crate::telemetry::api_error::told;
+use crate::cluster::error::told;
 use crate::telemetry::pod_metrics::Eviction as Outcome;
 
 /// How long an eviction may take: the API server tries for 5 s to agree with the budgets' controller.

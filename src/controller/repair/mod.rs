@@ -73,11 +73,7 @@ impl Repair {
     /// Runs for ever, and works while this replica leads.
     pub async fn run(self) {
         loop {
-            let term = self.leadership.acquired().await;
-            tokio::select! {
-                () = self.work() => {}
-                () = self.leadership.lost(term) => {}
-            }
+            self.leadership.while_leading(|| self.work()).await;
             self.metrics.set(0, [0; 3]);
         }
     }

@@ -39,8 +39,8 @@ const WRITE_GAP: Duration = Duration::from_millis(20);
 const IDLE: Duration = Duration::from_hours(1);
 /// The shortest sleep: changes that come together are looked at together. It bounds how exactly propagation is measured.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
-/// How often a new leader looks whether it knows everything.
-const LOOK_FOR_READINESS: Duration = Duration::from_millis(100);
+/// How often a new leader looks whether all pods are listed.
+const LOOK_FOR_PODS: Duration = Duration::from_millis(100);
 /// How long a new leader waits for all pods to be listed before it does without them: an installation that may not list
 /// pods has a status all the same.
 const PODS_PATIENCE: Duration = Duration::from_secs(30);
@@ -72,11 +72,7 @@ impl Reporter {
     pub async fn run(self) {
         let writer = Arc::new(Writer::new(self.client.clone(), self.leadership.clone()));
         loop {
-            let term = self.leadership.acquired().await;
-            tokio::select! {
-                () = self.leadership.lost(term) => {}
-                () = self.lead(&writer) => {}
-            }
+            self.leadership.while_leading(|| self.lead(&writer)).await;
             // Who leads now tells the same, and sums over replicas must not count twice.
             self.metrics.clear();
         }
@@ -122,12 +118,10 @@ impl Reporter {
 
     /// By what is not known completely copies could look missing or unwanted.
     async fn until_known(&self) {
-        while self.readiness.is_incomplete() {
-            tokio::time::sleep(LOOK_FOR_READINESS).await;
-        }
+        self.readiness.complete().await;
         let patience = Instant::now() + PODS_PATIENCE;
         while self.watches_pods && !self.pods.is_complete() && Instant::now() < patience {
-            tokio::time::sleep(LOOK_FOR_READINESS).await;
+            tokio::time::sleep(LOOK_FOR_PODS).await;
         }
     }
 

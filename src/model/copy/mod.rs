@@ -6,7 +6,7 @@
 
 mod answer;
 mod origin;
-mod patch;
+pub mod patch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,6 @@ use crate::api::RegistryCredential;
 
 pub use answer::{CopyAnswer, Obstacle};
 pub use origin::Origin;
-pub use patch::{CopyPatch, Guard};
 
 /// The label that every copy carries, by which copies are watched.
 pub const COPY_LABEL: &str = "regcred.dev/copy";

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::knowledge::Index;
-use crate::model::copy::copy_of;
+use crate::model::copy::{Obstacle, copy_of};
 use crate::model::source::tests::registry_secret;
 
 const PLACE: (&str, &str) = ("team-a", "regcred-ghcr");
