@@ -131,7 +131,8 @@ pub enum Mode {
     /// Pods get its pull Secret.
     #[default]
     Enforce,
-    /// Nothing is changed and nothing copied; pods that would get it are warned about and counted.
+    /// No pod is changed and no copy made; pods that would get it are warned about and counted. Copies from before follow
+    /// their source for as long as pods need them.
     Audit,
 }
 

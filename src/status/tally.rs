@@ -56,11 +56,11 @@ impl Counts {
 
     /// Adds those of another credential.
     pub fn add(&mut self, other: &Self) {
-        for state in
-            [CopyState::Synced, CopyState::Stale, CopyState::Missing, CopyState::Conflict, CopyState::Failed]
-        {
-            *self.of(state) += *Self::of(&mut other.clone(), state);
-        }
+        self.synced += other.synced;
+        self.stale += other.stale;
+        self.missing += other.missing;
+        self.conflict += other.conflict;
+        self.failed += other.failed;
     }
 
     fn of(&mut self, state: CopyState) -> &mut usize {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::harness::audit::Event;
 use crate::harness::control_plane::unique;
 use crate::harness::credentials::{pod, registry_credential, registry_secret};
 use crate::harness::overlays::manifests;
@@ -14,6 +15,8 @@ use crate::harness::{ControlPlane, Installation, User};
 const SERVES_WITHIN: Duration = Duration::from_mins(1);
 /// The garbage collector looks for new kinds every 30 s, and a namespace's end is looked at in growing pauses.
 const GONE_WITHIN: Duration = Duration::from_mins(3);
+/// What is new the garbage collector's watches show within this time.
+const WATCH_LAG: Duration = Duration::from_secs(1);
 /// How long a deletion may take that is waited for.
 const DELETED_WITHIN: &str = "--timeout=120s";
 
@@ -109,36 +112,66 @@ impl Scene {
         })
         .await;
         assert!(self.secret(&team.namespace, &team.copy()).await.is_some());
-        self.collector_knows_the_kind(&team).await;
+        self.collector_watches_the_kind(&team).await;
         team
     }
 
-    /// The garbage collector looks for new kinds every 30 s; of a kind that has gone before, it never learns that an owner
-    /// has gone, and what that owned stays until the kind comes again. A thing whose owner never was goes once it knows.
-    async fn collector_knows_the_kind(&self, team: &Team) {
-        let owner = json!({
-            "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "name": team.name,
-            "uid": "00000000-0000-0000-0000-000000000000",
-        });
-        let canary = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "canary", "namespace": team.namespace, "ownerReferences": [owner]},
-        });
-        self.control_plane().apply(&canary.to_string()).await;
-        let get = [
-            "get",
-            "configmap",
-            "canary",
-            "--namespace",
-            &team.namespace,
-            "--ignore-not-found",
-            "-o",
-            "name",
-        ];
+    /// The garbage collector looks for new kinds every 30 s. Of one that it knows and does not watch yet it asks for each owner,
+    /// again and again, and never learns that an owner has gone when the kind has gone before it asks: what that owned stays
+    /// until the kind comes again.
+    async fn collector_watches_the_kind(&self, team: &Team) {
         self.until("the garbage collector knows the kind", GONE_WITHIN, async || {
-            self.control_plane().kubectl(&get).await.succeeded().trim().is_empty().then_some(())
+            self.collects_what_nobody_owns(team).await.then_some(())
         })
         .await;
+        self.until("the garbage collector watches the kind", GONE_WITHIN, async || {
+            (!self.asks_for_an_owner(team).await).then_some(())
+        })
+        .await;
+    }
+
+    /// A thing whose owner never was is deleted at once by a garbage collector that knows the owner's kind.
+    async fn collects_what_nobody_owns(&self, team: &Team) -> bool {
+        let name = unique("orphan");
+        self.own(team, &name, "00000000-0000-0000-0000-000000000000").await;
+        tokio::time::sleep(WATCH_LAG).await;
+        let get =
+            ["get", "configmap", &name, "--namespace", &team.namespace, "--ignore-not-found", "-o", "name"];
+        self.control_plane().kubectl(&get).await.succeeded().trim().is_empty()
+    }
+
+    /// Whether the garbage collector asks the API server for an owner that is there: it need not when it watches.
+    async fn asks_for_an_owner(&self, team: &Team) -> bool {
+        let control_plane = self.control_plane();
+        let name = unique("canary");
+        let owner = registry_credential(&name, ("default", &team.name), json!({"namespaces": [name]}));
+        control_plane.apply(&owner.to_string()).await;
+        tokio::time::sleep(WATCH_LAG).await;
+        let uid = ["get", "regcred", &name, "-o", "jsonpath={.metadata.uid}"];
+        let uid = control_plane.kubectl(&uid).await.succeeded();
+        let since = control_plane.audit().position().await;
+        self.own(team, &name, &uid).await;
+        tokio::time::sleep(WATCH_LAG).await;
+        let asks = |call: &Event| {
+            call.name == name
+                && call.verb == "get"
+                && call.user.ends_with(":generic-garbage-collector")
+                && call.resource == "registrycredentials"
+        };
+        let asked = control_plane.audit().since(since, asks).await.len();
+        control_plane.kubectl(&["delete", "regcred", &name]).await.succeeded();
+        asked > 0
+    }
+
+    async fn own(&self, team: &Team, name: &str, owner: &str) {
+        let reference = json!({
+            "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "name": name, "uid": owner,
+        });
+        let owned = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": team.namespace, "ownerReferences": [reference]},
+        });
+        self.control_plane().apply(&owned.to_string()).await;
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Option<Value> {
