@@ -33,15 +33,19 @@ async fn a_foreign_secret_is_asked_about_once_per_back_off_and_left_as_it_is() {
         number += 1;
         stage.create_pod("conflict", &format!("pod-{number}")).await.unwrap()
     };
+    let mut since = audit.position().await;
+    // When the attempt was made, at the earliest and at the latest.
+    let mut not_before = Instant::now();
+    let mut not_after = not_before;
     for pause in PAUSES {
-        let since = audit.position().await;
-        let not_before = Instant::now();
+        tokio::time::sleep(not_after.saturating_duration_since(Instant::now())).await;
         assert!(create().await.is_empty(), "no pod names a Secret that is not ours");
-        let not_after = Instant::now();
+        not_after = Instant::now();
+        // The pod's, or the replica's own when the back-off before has just ended.
         let asked = calls(&stage, since, &replica).await;
         assert_eq!(asked, [("create", 409), ("get", 200)], "one attempt before a back-off of {pause:?}");
 
-        let since = audit.position().await;
+        since = audit.position().await;
         let mut quiet = 0;
         while quiet < PODS && not_before.elapsed() < pause.saturating_sub(MARGIN) {
             assert!(create().await.is_empty());
@@ -54,11 +58,13 @@ async fn a_foreign_secret_is_asked_about_once_per_back_off_and_left_as_it_is() {
         );
         assert_eq!(calls(&stage, since, &replica).await, [], "{quiet} pods during the back-off of {pause:?}");
         stage.figure(&format!("{quiet} pods during the back-off of {pause:?}: no call about the copy"));
-        tokio::time::sleep((not_after + pause).saturating_duration_since(Instant::now())).await;
+        not_before += pause;
+        not_after += pause;
     }
     assert_eq!(secrets.get(&stage.copy()).await.unwrap(), foreign, "the foreign Secret is as it was");
 
     secrets.delete(&stage.copy(), &DeleteParams::default()).await.unwrap();
+    tokio::time::sleep(not_after.saturating_duration_since(Instant::now())).await;
     assert_eq!(create().await, [stage.copy()], "the next attempt finds the place free");
     assert!(stage.is_whole(&secrets.get(&stage.copy()).await.unwrap()));
 }
