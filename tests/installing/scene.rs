@@ -167,11 +167,11 @@ impl Scene {
         let reference = json!({
             "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "name": name, "uid": owner,
         });
-        let owned = json!({
+        let config_map = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": name, "namespace": team.namespace, "ownerReferences": [reference]},
         });
-        self.control_plane().apply(&owned.to_string()).await;
+        self.control_plane().apply(&config_map.to_string()).await;
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Option<Value> {
