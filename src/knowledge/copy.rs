@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
 
 use super::reliance::Reliance;
 use crate::model::copy::{Origin, is_marked};
@@ -21,6 +22,8 @@ pub struct Copy {
     pub credential_uid: Arc<str>,
     /// The generation that the credential had when it was last written; an older view of the credential may not write it.
     pub credential_generation: i64,
+    /// Namespace/name of the source that it was last written from.
+    pub source: Arc<str>,
     /// The resource version that its source had when it was last written; an older view of the source may not write it.
     pub source_resource_version: Arc<str>,
     /// Its type: one of the two that hold Docker configurations, or empty for any other, which no copy of ours has.
@@ -29,12 +32,33 @@ pub struct Copy {
     pub digest: u64,
     /// Whether it was another's Secret before; then it is released, never deleted.
     pub is_adopted: bool,
-    /// Whether its credential owns it, so that the garbage collector removes it with the credential.
-    pub is_owned: bool,
+    /// Who owns it.
+    pub owners: Owners,
     /// Whether it is marked as no longer needed. Who needs it takes the mark off first.
     pub is_marked: bool,
     /// When a pod last relied on it.
     pub reliance: Reliance,
+}
+
+/// Who owns a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owners {
+    /// There is no list of owners.
+    Nobody,
+    /// Others, or nobody in an empty list.
+    Others,
+    /// Its credential at least, so that the garbage collector removes it with the credential.
+    Credential,
+}
+
+impl Owners {
+    fn of(metadata: &ObjectMeta, credential_uid: &str) -> Self {
+        match &metadata.owner_references {
+            None => Self::Nobody,
+            Some(owners) if owners.iter().any(|owner| owner.uid == credential_uid) => Self::Credential,
+            Some(_) => Self::Others,
+        }
+    }
 }
 
 impl Copy {
@@ -42,17 +66,17 @@ impl Copy {
     pub fn read(secret: &Secret, digest_key: &DigestKey) -> Option<Self> {
         let metadata = &secret.metadata;
         let origin = Origin::of(metadata)?;
-        let mut owners = metadata.owner_references.iter().flatten();
         Some(Self {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
             secret_type: registry_type(secret.type_.as_deref().unwrap_or_default()).unwrap_or_default(),
             digest: digest_key.of_secret(secret),
             is_adopted: origin.adopted,
-            is_owned: owners.any(|owner| owner.uid == origin.credential_uid),
+            owners: Owners::of(metadata, &origin.credential_uid),
             is_marked: is_marked(metadata),
             credential_uid: origin.credential_uid.into(),
             credential_generation: origin.credential_generation,
+            source: origin.source.into(),
             source_resource_version: origin.source_resource_version.into(),
             reliance: Reliance::default(),
         })

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::record::{Graces, Record, since};
 use crate::api::{Distribution, Mode};
-use crate::knowledge::copy::Copy;
+use crate::knowledge::copy::{Copy, Owners};
 use crate::knowledge::{Pods, Snapshot};
 use crate::model::ObjectKey;
 use crate::model::copy::{CopyKey, Wanted};
@@ -72,7 +72,10 @@ pub(super) enum Hold {
     /// Its credential owns it.
     Owned,
     /// It was created for its credential, which does not own it any more; that is mended.
-    Disowned,
+    Disowned {
+        /// Whether it has a list of owners.
+        has_owners: bool,
+    },
     /// It was another's before.
     Adopted,
 }
@@ -152,10 +155,10 @@ impl<N: Needs> Planner<'_, N> {
         if !self.known.is_offered(credential, &place.namespace) {
             return end(key, guard);
         }
-        if credential.copy_name != place.name {
-            // Pods that name it by its former name go on pulling with it.
-            let is_named = self.pods.names(place).unwrap_or(true);
-            return if is_named { Plan::Nothing } else { end(key, guard) };
+        // Pods that name it by its former name go on pulling with it, and it follows its source for them.
+        let is_former = credential.copy_name != place.name;
+        if is_former && !self.pods.names(place).unwrap_or(true) {
+            return end(key, guard);
         }
         let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
         let source_ends = match self.known.source_of(credential) {
@@ -179,7 +182,7 @@ impl<N: Needs> Planner<'_, N> {
                 Some(ends)
             }
         };
-        match self.by_need(wanted, copy, guard, record) {
+        match self.by_need(wanted, copy, guard, is_former, record) {
             Plan::Nothing => source_ends.map_or(Plan::Nothing, Plan::Later),
             Plan::Later(moment) => Plan::Later(source_ends.map_or(moment, |ends| ends.min(moment))),
             other => other,
@@ -192,7 +195,7 @@ impl<N: Needs> Planner<'_, N> {
             return Plan::Nothing;
         }
         let pause = match self.known.has_ended(&key.credential_uid) {
-            true if copy.is_owned => COLLECTED_WITHIN,
+            true if copy.owners == Owners::Credential => COLLECTED_WITHIN,
             true => Duration::ZERO,
             false => OUTDATED_FOR,
         };
@@ -215,16 +218,19 @@ impl<N: Needs> Planner<'_, N> {
         guard: &Guard,
         record: &mut Record,
     ) -> Option<Plan> {
-        let hold = match (copy.is_adopted, copy.is_owned) {
-            (true, _) => Hold::Adopted,
-            (false, true) => Hold::Owned,
-            (false, false) => Hold::Disowned,
+        let hold = match copy.owners {
+            _ if copy.is_adopted => Hold::Adopted,
+            Owners::Credential => Hold::Owned,
+            Owners::Others => Hold::Disowned { has_owners: true },
+            Owners::Nobody => Hold::Disowned { has_owners: false },
         };
-        if copy.digest == source.digest && hold != Hold::Disowned {
+        if copy.digest == source.digest && !matches!(hold, Hold::Disowned { .. }) {
             record.outdated = None;
             return None;
         }
-        if is_older(&source.resource_version, &copy.source_resource_version)
+        // Of another source, which the credential named before, no version says anything about this one.
+        if *copy.source == *wanted.credential.source.to_string()
+            && is_older(&source.resource_version, &copy.source_resource_version)
             && let Some(acts) = self.outdated(record)
         {
             return Some(Plan::Later(acts));
@@ -249,11 +255,19 @@ impl<N: Needs> Planner<'_, N> {
     }
 
     /// A copy that no pod needs goes in two steps; see [`Plan::Mark`] and [`Plan::DeleteUnneeded`].
-    fn by_need(&self, wanted: Wanted, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
+    fn by_need(
+        &self,
+        wanted: Wanted,
+        copy: &Copy,
+        guard: Guard,
+        is_named: bool,
+        record: &mut Record,
+    ) -> Plan {
         let Wanted { credential, place } = &wanted;
         // What was another's before stays ours while it is offered. Given back, it could not be given to the next pod, and
         // once the source has changed it might not be taken over again.
-        let is_needed = copy.is_adopted
+        let is_needed = is_named
+            || copy.is_adopted
             || credential.distribution == Distribution::Eager
             || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true);
         if is_needed {

@@ -102,17 +102,16 @@ impl Outcome {
 impl Writer {
     /// Carries out a plan; what stands in the way is remembered with a growing pause.
     pub(super) async fn carry_out(&self, plan: Plan) -> Outcome {
-        // Right before the write: none starts when another may lead.
-        if !self.leadership.may_write() {
-            return Outcome::Overtaken;
-        }
         match plan {
             Plan::Nothing | Plan::Later(_) => Outcome::Overtaken,
             Plan::Create(wanted) => self.create(wanted).await,
             Plan::Update { wanted, guard, source, hold } => {
                 let update = |start| {
                     let updated = patch::update(start, &wanted, &source, hold == Hold::Adopted);
-                    if hold == Hold::Disowned { patch::own(updated, &wanted) } else { updated }
+                    match hold {
+                        Hold::Disowned { has_owners } => patch::own(updated, &wanted, has_owners),
+                        Hold::Owned | Hold::Adopted => updated,
+                    }
                 };
                 self.patch(wanted.key(), guard, update, Outcome::Updated).await
             }
@@ -134,6 +133,9 @@ impl Writer {
     }
 
     async fn create(&self, wanted: Wanted) -> Outcome {
+        if !self.leadership.may_write() {
+            return Outcome::Overtaken;
+        }
         match self.carrier.create(wanted.clone()).await {
             CopyAnswer::Created => Outcome::Created,
             CopyAnswer::Present | CopyAnswer::Absent => Outcome::Overtaken,
@@ -149,7 +151,8 @@ impl Writer {
     async fn take_over(&self, wanted: Wanted) -> Outcome {
         let api = self.api(&wanted.place);
         let known = self.index.snapshot();
-        let Some(source) = known.good_source(&wanted.credential) else {
+        let is_offered = known.is_offered(&wanted.credential, &wanted.place.namespace);
+        let Some(source) = known.good_source(&wanted.credential).filter(|_| is_offered) else {
             return Outcome::Overtaken;
         };
         let found = match tokio::time::timeout(WRITE_TIMEOUT, api.get_opt(&wanted.place.name)).await {
@@ -174,6 +177,10 @@ impl Writer {
         change: impl FnOnce(GuardedPatch) -> GuardedPatch,
         done: Outcome,
     ) -> Outcome {
+        // Right before the write: none starts when another may lead.
+        if !self.leadership.may_write() {
+            return Outcome::Overtaken;
+        }
         let changed = change(GuardedPatch::new(&guard)).build();
         let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let before = self.index.copies_seen_to();
@@ -192,6 +199,9 @@ impl Writer {
     }
 
     async fn delete(&self, key: CopyKey, guard: Guard) -> Outcome {
+        if !self.leadership.may_write() {
+            return Outcome::Overtaken;
+        }
         let preconditions = Preconditions {
             uid: Some(guard.uid.to_string()),
             resource_version: Some(guard.resource_version.to_string()),
@@ -219,8 +229,6 @@ impl Writer {
             {
                 self.patch(wanted.key(), guard, patch::unmark, Outcome::Unmarked).await
             }
-            // The look has taken its time.
-            Ok(Ok(_)) if !self.leadership.may_write() => Outcome::Overtaken,
             Ok(Ok(_)) => self.delete(wanted.key(), guard).await,
             Ok(Err(error)) => self.failed(&wanted.key(), &brief(&error)),
             Err(_) => self.failed(&wanted.key(), OUT_OF_TIME),

@@ -102,13 +102,13 @@ pub fn owner(credential: &Credential) -> OwnerReference {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use rstest::rstest;
 
     use super::*;
     use crate::model::source::tests::source_secret;
 
-    fn credential() -> Credential {
+    pub(crate) fn credential() -> Credential {
         let object = serde_json::json!({
             "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "metadata": {"name": "ghcr", "uid": "1"},
             "spec": {"secretRef": {"namespace": "porch-system", "name": "auth-secret"}, "namespaces": ["*"]},

@@ -204,6 +204,18 @@ fn a_copy_under_a_former_name_goes_when_no_pod_names_it() {
 }
 
 #[rstest]
+#[case::current(|_: &mut Secret| {}, "nothing")]
+#[case::of_what_the_source_held(edited, "update")]
+#[case::marked(marked, "unmark")]
+fn a_copy_under_a_former_name_is_kept_right_for_the_pods_that_name_it(
+    #[case] change: fn(&mut Secret),
+    #[case] expected: &str,
+) {
+    let mut scene = Scene::new().copy(change).with("copyName", json!("other")).needed(false);
+    assert_eq!(scene.at(0), expected);
+}
+
+#[rstest]
 #[case::owned(|_: &mut Secret| {}, ["at 10", "delete"])]
 #[case::without_owner(|copy: &mut Secret| copy.metadata.owner_references = None, ["delete", "delete"])]
 #[case::adopted(adopted, ["release", "release"])]
@@ -323,6 +335,18 @@ fn an_older_view_writes_no_copy_unless_it_stays_the_only_one(#[case] newer: fn(&
         (scene.at(0), scene.at(119), scene.at(120)),
         ("at 120".into(), "at 120".into(), "update".into())
     );
+}
+
+#[test]
+fn a_copy_of_another_source_which_was_written_later_is_brought_to_the_present_one_at_once() {
+    let mut scene = Scene::new().copy(|copy| {
+        edited(copy);
+        annotate(copy, |origin| {
+            origin["source"] = "porch-system/former".into();
+            origin["sourceResourceVersion"] = "9".into();
+        });
+    });
+    assert_eq!(scene.at(0), "update");
 }
 
 #[test]
