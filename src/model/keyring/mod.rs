@@ -74,8 +74,19 @@ impl Keyring {
 
     /// The first key that the kubelet tries for an image, as it keeps it: without scheme and user.
     pub fn answering(&self, target: &Target) -> Option<&[u8]> {
-        let matching = self.keys.iter().find(|key| key.matches(target));
-        matching.or_else(|| self.default_registry(target)).map(|key| key.normalized.as_slice())
+        self.matching(target).or_else(|| self.default_registry(target).map(|key| key.normalized.as_slice()))
+    }
+
+    /// The first key that matches, without the kubelet's special case for Docker Hub: what go-containerregistry's keychain
+    /// takes (`pkg/authn/kubernetes/keychain.go`).
+    pub fn matching(&self, target: &Target) -> Option<&[u8]> {
+        self.keys.iter().find(|key| key.matches(target)).map(|key| key.normalized.as_slice())
+    }
+
+    /// Whether a key as written in `auths` is a URL. The kubelet ignores one that is not; go-containerregistry gives up on
+    /// all Secrets then.
+    pub fn is_key(key: &str) -> bool {
+        normalize(key).is_some()
     }
 
     /// The hosts of the keys with their ports, in order, for people. What cannot be a host is left out: somebody may have

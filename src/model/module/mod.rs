@@ -1,0 +1,16 @@
+//! Kyma's ModuleTemplates, as far as it matters for the credentials that their layers need.
+//!
+//! The rules are those of Lifecycle Manager 1.3.10, the last version that read the label `oci-registry-cred`
+//! (kyma-project/lifecycle-manager, `internal/manifest/parser`, `internal/manifest/img`).
+
+mod credential_label;
+mod descriptor;
+mod repository;
+mod selected_secret;
+mod template;
+
+pub use credential_label::{CredentialLabel, LABEL, Malformed, Selector};
+pub use descriptor::{Access, Component, Descriptor, Location, Resource, Schema, Unrecognised};
+pub use repository::Repository;
+pub use selected_secret::{Content, SelectedSecret};
+pub use template::{GROUP, ModuleTemplate};
