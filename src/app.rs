@@ -20,6 +20,7 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::watch;
+use crate::configuration;
 use crate::controller::copies::CopySettings;
 use crate::controller::repair::{PodSettings, PodSettingsError};
 use crate::controller::retry;
@@ -186,7 +187,15 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     };
     let mut tasks = Tasks::default();
     leader.spawn(arguments, &registry, &mut tasks)?;
-    let reviewer = Reviewer::new(client, index, carrier, pending, readiness.clone(), admission_metrics);
+    let reviewer = Reviewer::new(
+        client,
+        index,
+        configuration::Current::default(),
+        carrier,
+        pending,
+        readiness.clone(),
+        admission_metrics,
+    );
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
     let mut election = tokio::spawn(elector.run(async move { stop.requested().await }));

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod configuration;
 pub mod controller;
 pub mod duration;
 pub mod events;

@@ -12,6 +12,7 @@ use tracing::{Instrument, debug, info, info_span};
 use super::needs::Needs;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
+use crate::configuration;
 use crate::knowledge::Index;
 use crate::policy::{Answers, Decision, Rule, Step};
 use crate::review::{self, Request, ReviewError};
@@ -22,6 +23,7 @@ use crate::telemetry::admission_metrics::AdmissionMetrics;
 #[derive(Clone)]
 pub struct Reviewer {
     index: Arc<Index>,
+    configuration: configuration::Current,
     needs: Needs,
     pending: Pending,
     readiness: Readiness,
@@ -33,13 +35,14 @@ impl Reviewer {
     pub fn new(
         client: Client,
         index: Arc<Index>,
+        configuration: configuration::Current,
         carrier: Carrier,
         pending: Pending,
         readiness: Readiness,
         metrics: AdmissionMetrics,
     ) -> Self {
-        let needs = Needs { client, carrier, metrics: metrics.clone() };
-        Self { index, needs, pending, readiness, metrics }
+        let needs = Needs::new(client, &index.snapshot().scope, carrier, metrics.clone());
+        Self { index, configuration, needs, pending, readiness, metrics }
     }
 
     /// Answers one review by a rule.
@@ -82,8 +85,9 @@ impl Reviewer {
             return Decision::allow(crate::policy::Reason::NoRule);
         }
         let mut answers = Answers::default();
+        let configuration = self.configuration.get();
         loop {
-            match rule.decide(request, &self.index.snapshot(), &answers, Instant::now()) {
+            match rule.decide(request, &self.index.snapshot(), &configuration, &answers, Instant::now()) {
                 Step::Decided(decision) => {
                     self.follow_up(&decision);
                     return decision;

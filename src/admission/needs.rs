@@ -6,9 +6,11 @@ use kube::Client;
 
 use crate::cluster::carrier::Carrier;
 use crate::cluster::reads;
+use crate::cluster::selected_secrets::SelectedSecrets;
 use crate::model::copy::Wanted;
 use crate::model::copy::{CopyAnswer, Obstacle};
-use crate::policy::{Answers, NamespaceAnswer, Need};
+use crate::model::scope::Scope;
+use crate::policy::{Answers, NamespaceAnswer, Need, SecretsAnswer};
 use crate::server::Deadline;
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 
@@ -18,12 +20,17 @@ const OUT_OF_TIME: &str = "this request's time was over";
 /// Carries out needs with the cluster.
 #[derive(Clone)]
 pub(super) struct Needs {
-    pub(super) client: Client,
-    pub(super) carrier: Carrier,
-    pub(super) metrics: AdmissionMetrics,
+    client: Client,
+    carrier: Carrier,
+    selected: SelectedSecrets,
+    metrics: AdmissionMetrics,
 }
 
 impl Needs {
+    pub(super) fn new(client: Client, scope: &Scope, carrier: Carrier, metrics: AdmissionMetrics) -> Self {
+        Self { selected: SelectedSecrets::new(client.clone(), scope.clone()), client, carrier, metrics }
+    }
+
     /// Carries out all at the same time, under one deadline. What is not done by then is answered as such; a write
     /// goes on, and its result is remembered.
     pub(super) async fn carry_out(&self, needs: Vec<Need>, answers: &mut Answers, deadline: &Deadline) {
@@ -35,6 +42,11 @@ impl Needs {
                     let read = deadline.run(reads::namespace(&self.client, &name)).await;
                     let answer = read.unwrap_or_else(|_| NamespaceAnswer::Unknown(OUT_OF_TIME.into()));
                     answers.namespace = Some(answer);
+                }
+                Need::Secrets(selector) => {
+                    let found = deadline.run(self.selected.by(&selector)).await;
+                    answers.secrets =
+                        Some(found.unwrap_or_else(|_| SecretsAnswer::Unknown(OUT_OF_TIME.into())));
                 }
                 Need::Copy { wanted, is_dry_run } => {
                     let name = wanted.credential.name.clone();

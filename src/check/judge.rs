@@ -59,7 +59,7 @@ fn decide(request: &Request<'_>, state: &mut State, now: Instant) -> (Decision, 
     };
     let mut answers = Answers::default();
     loop {
-        match rule.decide(request, &state.known, &answers, now) {
+        match rule.decide(request, &state.known, &state.configuration, &answers, now) {
             Step::Decided(decision) => return (decision, Some(rule)),
             Step::Needs(needs) => state.answer(needs, &mut answers),
         }

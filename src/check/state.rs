@@ -13,15 +13,17 @@ use serde_json::Value;
 use super::objects::{ApiObject, Content, each};
 use super::problem::{Place, Problem, Reason};
 use crate::api::RegistryCredential;
+use crate::configuration::Configuration;
 use crate::knowledge::index::key_of;
 use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::copy::{CopyAnswer, Origin};
 use crate::model::credential::CredentialError;
+use crate::model::module::SelectedSecret;
 use crate::model::namespace::Namespace;
 use crate::model::scope::{self, Scope};
-use crate::policy::{Answers, NamespaceAnswer, Need};
+use crate::policy::{Answers, NamespaceAnswer, Need, SecretsAnswer};
 
 /// The namespace that `manifests/` install regcred into.
 const OWN_NAMESPACE: &str = "regcred-system";
@@ -48,6 +50,10 @@ pub(crate) struct State {
     pub(crate) known: Arc<Snapshot>,
     /// All Secrets, for a copy's place may be taken.
     secrets: HashMap<ObjectKey, ObjectMeta>,
+    /// The Secrets with labels, by which a module's label may select them, and what is in each.
+    labelled: Vec<(BTreeMap<String, String>, SelectedSecret)>,
+    /// What the rules are to be.
+    pub(crate) configuration: Configuration,
     /// The pull Secrets that ServiceAccounts give to their pods.
     account_pull_secrets: HashMap<ObjectKey, Vec<String>>,
     /// Namespaces that were asked for and are not there.
@@ -122,6 +128,13 @@ impl State {
                     let namespace = Namespace { labels, terminating: false };
                     answers.namespace = Some(NamespaceAnswer::Found(Arc::new(namespace)));
                 }
+                Need::Secrets(selector) => {
+                    let selected = self.labelled.iter().filter(|(labels, _)| selector.selects(labels));
+                    let selected =
+                        selected.filter(|(_, secret)| self.known.scope.covers(&secret.key.namespace));
+                    let selected = selected.map(|(_, secret)| secret.clone()).collect();
+                    answers.secrets = Some(SecretsAnswer::Found(selected));
+                }
                 Need::Copy { wanted, is_dry_run } => {
                     let missing = if is_dry_run { CopyAnswer::Absent } else { CopyAnswer::Created };
                     let found = self.secrets.get(&wanted.place);
@@ -182,6 +195,11 @@ impl Objects {
         }
         self.namespaces.iter().for_each(|metadata| index.apply_namespace(metadata));
         self.service_accounts.iter().for_each(|account| index.apply_service_account(&account.metadata));
+        let labelled = self.secrets.iter().filter_map(|secret| {
+            let labels = secret.metadata.labels.clone().filter(|labels| !labels.is_empty())?;
+            Some((labels, SelectedSecret::from(secret)))
+        });
+        let labelled = labelled.collect();
         let secrets =
             self.secrets.into_iter().filter_map(|secret| Some((key_of(&secret.metadata)?, secret.metadata)));
         let account_pull_secrets = self.service_accounts.into_iter().filter_map(|account| {
@@ -192,6 +210,8 @@ impl Objects {
             known: index.snapshot(),
             account_pull_secrets: account_pull_secrets.collect(),
             secrets: secrets.collect(),
+            labelled,
+            configuration: Configuration::default(),
             absent_namespaces: BTreeSet::new(),
         }
     }

@@ -9,6 +9,7 @@ pub mod pending;
 pub mod pods;
 mod reach;
 pub mod reads;
+pub mod selected_secrets;
 mod sources;
 pub mod watch;
 

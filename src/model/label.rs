@@ -52,7 +52,8 @@ fn is_name(text: &str) -> bool {
 
 /// `IsDNS1123Subdomain`.
 fn is_dns_name(text: &str) -> bool {
-    let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_edge =
+        |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     text.len() <= LONGEST_PREFIX
         && text.split('.').all(|part| {
             is_edge(part.bytes().next())

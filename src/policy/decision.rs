@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Patch, Warnings};
+use crate::configuration::FindingKind;
 use crate::model::ObjectKey;
 use crate::model::copy::Wanted;
 
@@ -19,6 +20,8 @@ pub struct Decision {
     pub patch: Option<Patch>,
     /// Pull Secrets that would have been added, were their credentials not in mode Audit.
     pub audited: Vec<String>,
+    /// What was found about a ModuleTemplate and told.
+    pub findings: Vec<FindingKind>,
     /// What has been written to the cluster, or would be were this no dry run.
     pub effects: Vec<Effect>,
     /// Copies that a pod now waits for and that are to be created later.
@@ -55,6 +58,14 @@ pub enum Reason {
     MirrorPod,
     /// A namespace that regcred keeps out of.
     SystemNamespace,
+    /// Nothing of the object is what the rule is about.
+    NotConcerned,
+    /// Nothing was found.
+    Accepted,
+    /// Something was found and told.
+    Warned,
+    /// Something was found for which the object is refused.
+    Refused,
     /// The object could not be read.
     Unreadable,
     /// No rule looks at such requests.
@@ -63,7 +74,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Injected,
         Self::NothingToAdd,
         Self::NoCredential,
@@ -72,6 +83,10 @@ impl Reason {
         Self::OptedOut,
         Self::MirrorPod,
         Self::SystemNamespace,
+        Self::NotConcerned,
+        Self::Accepted,
+        Self::Warned,
+        Self::Refused,
         Self::Unreadable,
         Self::NoRule,
     ];
@@ -87,6 +102,10 @@ impl Reason {
             Self::OptedOut => "opted_out",
             Self::MirrorPod => "mirror_pod",
             Self::SystemNamespace => "system_namespace",
+            Self::NotConcerned => "not_concerned",
+            Self::Accepted => "accepted",
+            Self::Warned => "warned",
+            Self::Refused => "refused",
             Self::Unreadable => "unreadable",
             Self::NoRule => "no_rule",
         }
@@ -111,6 +130,7 @@ impl Decision {
             warnings: Warnings::default(),
             patch: None,
             audited: Vec::new(),
+            findings: Vec::new(),
             effects: Vec::new(),
             awaited: Vec::new(),
             relied_on: Vec::new(),

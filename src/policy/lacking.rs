@@ -38,6 +38,8 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
                 Need::Copy { wanted, .. } => {
                     answers.copies.insert(wanted.credential.name.clone(), CopyAnswer::Absent);
                 }
+                // No pod asks for these.
+                Need::Secrets(_) => {}
                 // Of a namespace that the watch does not show, or shows ending, nothing can be said.
                 Need::Namespace(_) => return Lacking::default(),
             }

@@ -8,6 +8,7 @@ mod ephemeral;
 pub mod explain;
 mod inject;
 mod lacking;
+mod modules;
 mod needs;
 mod offers;
 mod patch;
@@ -19,12 +20,14 @@ pub(crate) mod tests;
 
 use std::time::Instant;
 
+use crate::configuration::Configuration;
 use crate::knowledge::Snapshot;
+use crate::model::module;
 use crate::review::Request;
 
 pub use decision::{Decision, Effect, Outcome, Reason};
 pub use lacking::{Lacking, lacking};
-pub use needs::{Answers, NamespaceAnswer, Need};
+pub use needs::{Answers, NamespaceAnswer, Need, SecretsAnswer};
 pub use patch::Patch;
 pub use warning::Warnings;
 
@@ -44,17 +47,20 @@ pub enum Rule {
     Inject,
     /// Warns when an ephemeral container needs a pull Secret that its pod does not name.
     Ephemeral,
+    /// Requires that the layers of a module can be pulled.
+    Modules,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 2] = [Self::Inject, Self::Ephemeral];
+    pub const ALL: [Self; 3] = [Self::Inject, Self::Ephemeral, Self::Modules];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Inject => "inject",
             Self::Ephemeral => "ephemeral",
+            Self::Modules => "modules",
         }
     }
 
@@ -63,6 +69,7 @@ impl Rule {
         match self {
             Self::Inject => "/mutate/pods",
             Self::Ephemeral => "/validate/ephemeral-containers",
+            Self::Modules => "/validate/module-templates",
         }
     }
 
@@ -72,15 +79,24 @@ impl Rule {
         match (&*resource.group, &*resource.resource, request.sub_resource(), &*request.operation) {
             ("", "pods", "", "CREATE") => Some(Self::Inject),
             ("", "pods", "ephemeralcontainers", "UPDATE") => Some(Self::Ephemeral),
+            (module::GROUP, "moduletemplates", "", "CREATE" | "UPDATE") => Some(Self::Modules),
             _ => None,
         }
     }
 
     /// Decides about a request, or says what is needed for that.
-    pub fn decide(self, request: &Request<'_>, known: &Snapshot, answers: &Answers, now: Instant) -> Step {
+    pub fn decide(
+        self,
+        request: &Request<'_>,
+        known: &Snapshot,
+        configuration: &Configuration,
+        answers: &Answers,
+        now: Instant,
+    ) -> Step {
         match self {
             Self::Inject => inject::decide(request, known, answers, now),
             Self::Ephemeral => ephemeral::decide(request, known, answers),
+            Self::Modules => modules::decide(request, &configuration.modules, answers),
         }
     }
 }

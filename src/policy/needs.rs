@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::copy::{CopyAnswer, Wanted};
+use crate::model::module::{SelectedSecret, Selector};
 use crate::model::namespace::Namespace;
 
 /// Something that must be got or done before a decision can be made.
@@ -18,6 +19,8 @@ pub enum Need {
         /// Whether nothing may be written.
         is_dry_run: bool,
     },
+    /// Look for the Secrets that a module's label selects.
+    Secrets(Selector),
 }
 
 /// The answers so far.
@@ -27,6 +30,17 @@ pub struct Answers {
     pub namespace: Option<NamespaceAnswer>,
     /// Copies, by the name of their credential.
     pub copies: BTreeMap<Arc<str>, CopyAnswer>,
+    /// The Secrets that a module's label selects, once looked for.
+    pub secrets: Option<SecretsAnswer>,
+}
+
+/// What looking for Secrets brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretsAnswer {
+    /// These have the labels.
+    Found(Vec<SelectedSecret>),
+    /// They could not be listed, or not in time, or are too many.
+    Unknown(Arc<str>),
 }
 
 /// What reading a namespace brought.

@@ -15,7 +15,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::{Answers, Decision, NamespaceAnswer, Need, Patch, Rule, Step};
+use super::{Answers, Decision, NamespaceAnswer, Need, Patch, Rule, SecretsAnswer, Step};
+use crate::configuration::Configuration;
 use crate::knowledge::Index;
 use crate::model::copy::CopyAnswer;
 use crate::model::credential::Credential;
@@ -96,7 +97,13 @@ impl Cluster {
     fn step(&self, review: &Value, answers: &Answers) -> Step {
         let body = review.to_string();
         let request = review::decode(body.as_bytes()).unwrap();
-        Rule::for_request(&request).unwrap().decide(&request, &self.0.snapshot(), answers, Instant::now())
+        Rule::for_request(&request).unwrap().decide(
+            &request,
+            &self.0.snapshot(),
+            &Configuration::default(),
+            answers,
+            Instant::now(),
+        )
     }
 
     /// Decides to the end, every missing copy being created.
@@ -117,6 +124,7 @@ impl Cluster {
                                 answers.namespace =
                                     Some(NamespaceAnswer::Found(Arc::new(Namespace::default())));
                             }
+                            Need::Secrets(_) => answers.secrets = Some(SecretsAnswer::Found(Vec::new())),
                             Need::Copy { wanted, .. } => {
                                 answers.copies.insert(wanted.credential.name.clone(), answer.clone());
                             }

@@ -70,7 +70,8 @@ impl CredentialLabel {
     pub fn of(labels: Option<Json<'_>>) -> Self {
         let labels = labels.map(Json::items).unwrap_or_default();
         let mut named = labels.into_iter().map(Json::fields);
-        let label = named.find(|label| label.get("name").and_then(Json::text).is_some_and(|name| &*name == LABEL));
+        let label =
+            named.find(|label| label.get("name").and_then(Json::text).is_some_and(|name| &*name == LABEL));
         match label {
             None => Self::Absent,
             Some(label) => match label.get("value").ok_or(Malformed::NoValue).and_then(Selector::read) {
@@ -158,11 +159,16 @@ mod tests {
     }
 
     fn with_value(value: &str) -> CredentialLabel {
-        of(&format!(r#"[{{"name": "other", "value": 1}}, {{"name": "oci-registry-cred", "value": {value}}}]"#))
+        of(&format!(
+            r#"[{{"name": "other", "value": 1}}, {{"name": "oci-registry-cred", "value": {value}}}]"#
+        ))
     }
 
     #[rstest]
-    #[case::one(r#"{"operator.kyma-project.io/oci-registry-cred": "ghcr"}"#, "operator.kyma-project.io/oci-registry-cred=ghcr")]
+    #[case::one(
+        r#"{"operator.kyma-project.io/oci-registry-cred": "ghcr"}"#,
+        "operator.kyma-project.io/oci-registry-cred=ghcr"
+    )]
     #[case::two(r#"{"c": "d", "a": "b"}"#, "a=b,c=d")]
     #[case::of_a_repeated_key_the_last(r#"{"a": "b", "a": "c"}"#, "a=c")]
     #[case::an_empty_value(r#"{"a": ""}"#, "a=")]
@@ -176,17 +182,24 @@ mod tests {
     #[case::null("null", "its value is null, which selects every Secret")]
     #[case::empty_text(r#""""#, "its value is a string, not an object of label keys and values")]
     #[case::selector_as_text(r#""a=b""#, "its value is a string, not an object of label keys and values")]
-    #[case::json_as_text(r#""{\"a\": \"b\"}""#, "its value is a string, not an object of label keys and values")]
+    #[case::json_as_text(
+        r#""{\"a\": \"b\"}""#,
+        "its value is a string, not an object of label keys and values"
+    )]
     #[case::number("1", "its value is a number, not an object of label keys and values")]
     #[case::boolean("true", "its value is a boolean, not an object of label keys and values")]
     #[case::empty_list("[]", "its value is a list, not an object of label keys and values")]
     #[case::list(r#"[{"a": "b"}]"#, "its value is a list, not an object of label keys and values")]
     #[case::number_within(r#"{"a": 1}"#, r#"the value of "a" is a number, not a string (put it in quotes)"#)]
-    #[case::boolean_within(r#"{"a": true}"#, r#"the value of "a" is a boolean, not a string (put it in quotes)"#)]
+    #[case::boolean_within(
+        r#"{"a": true}"#,
+        r#"the value of "a" is a boolean, not a string (put it in quotes)"#
+    )]
     #[case::null_within(r#"{"a": null}"#, r#"the value of "a" is null, not a string (write a value)"#)]
     #[case::object_within(r#"{"a": {"b": "c"}}"#, r#"the value of "a" is an object, not a string"#)]
     #[case::match_labels(
-        r#"{"matchLabels": {"a": "b"}}"#, r#"the value of "matchLabels" is an object, not a string"#
+        r#"{"matchLabels": {"a": "b"}}"#,
+        r#"the value of "matchLabels" is an object, not a string"#
     )]
     fn any_other_value_is_malformed(#[case] value: &str, #[case] expected: &str) {
         let CredentialLabel::Malformed(malformed) = with_value(value) else { panic!("{value}") };

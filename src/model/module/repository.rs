@@ -44,11 +44,14 @@ impl Repository {
     pub fn of_component(&self, component: &str) -> String {
         let base = &self.base;
         if self.is_hashed {
-            digest(&SHA256, component.as_bytes()).as_ref().iter().fold(format!("{base}/"), |mut text, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+            digest(&SHA256, component.as_bytes()).as_ref().iter().fold(
+                format!("{base}/"),
+                |mut text, byte| {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "{byte:02x}");
+                    text
+                },
+            )
         } else {
             format!("{base}/{COMPONENT_DESCRIPTORS}/{component}")
         }

@@ -116,10 +116,23 @@ mod tests {
 
     #[rstest]
     #[case::of_another_type("Opaque", ".dockerconfigjson", "{}", Content::OtherType("Opaque".into()))]
-    #[case::without_its_key("kubernetes.io/dockerconfigjson", "other", "{}", Content::Keys(Keyring::default()))]
-    #[case::empty("kubernetes.io/dockerconfigjson", ".dockerconfigjson", "", Content::Keys(Keyring::default()))]
+    #[case::without_its_key(
+        "kubernetes.io/dockerconfigjson",
+        "other",
+        "{}",
+        Content::Keys(Keyring::default())
+    )]
+    #[case::empty(
+        "kubernetes.io/dockerconfigjson",
+        ".dockerconfigjson",
+        "",
+        Content::Keys(Keyring::default())
+    )]
     #[case::of_no_registry(
-        "kubernetes.io/dockerconfigjson", ".dockerconfigjson", r#"{"auths":{}}"#, Content::Keys(Keyring::default())
+        "kubernetes.io/dockerconfigjson",
+        ".dockerconfigjson",
+        r#"{"auths":{}}"#,
+        Content::Keys(Keyring::default())
     )]
     #[case::no_json(
         "kubernetes.io/dockerconfigjson", ".dockerconfigjson", "not json",

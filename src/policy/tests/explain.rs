@@ -31,6 +31,7 @@ fn answer(needs: Vec<Need>, answers: &mut Answers, copies: &BTreeMap<Arc<str>, C
     for need in needs {
         match need {
             Need::Namespace(_) => answers.namespace = Some(NamespaceAnswer::Found(Arc::default())),
+            Need::Secrets(_) => panic!("no pod asks for these"),
             Need::Copy { wanted, .. } => {
                 let name = wanted.credential.name.clone();
                 let answer = copies.get(&name).cloned().unwrap_or(CopyAnswer::Absent);

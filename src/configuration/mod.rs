@@ -1,0 +1,143 @@
+//! `regcred.yaml`: what the rules are to be, for the whole server.
+//!
+//! Strict: a field that nobody knows is an error, for it is one that somebody believes in.
+
+mod modules;
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use thiserror::Error;
+
+pub use modules::{Action, FindingKind, Modules};
+
+/// The API version of the file.
+const API_VERSION: &str = "config.regcred.dev/v1alpha1";
+/// Its kind.
+const KIND: &str = "Configuration";
+
+/// What the rules are to be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Configuration {
+    /// About Kyma's ModuleTemplates.
+    pub modules: Modules,
+}
+
+/// The configuration that holds now. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Current(Arc<ArcSwap<Configuration>>);
+
+impl Current {
+    /// As it is now; a later change does not change it.
+    pub fn get(&self) -> Arc<Configuration> {
+        self.0.load_full()
+    }
+
+    /// From now on it is this.
+    pub fn replace(&self, configuration: Configuration) {
+        self.0.store(Arc::new(configuration));
+    }
+}
+
+/// Why a file is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigurationError {
+    /// Not YAML, or not of this shape.
+    #[error("{0}")]
+    Shape(String),
+    /// Of another version or kind.
+    #[error("it is {found}, not apiVersion: {API_VERSION} and kind: {KIND}")]
+    Kind {
+        /// What it says that it is.
+        found: String,
+    },
+    /// A value that means nothing.
+    #[error("{field}: {reason}")]
+    Value {
+        /// Where.
+        field: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// regcred's configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "regcred.yaml")]
+struct Document {
+    /// Always config.regcred.dev/v1alpha1.
+    api_version: String,
+    /// Always Configuration.
+    kind: String,
+    /// The rule about Kyma's ModuleTemplates.
+    #[serde(default)]
+    modules: modules::Document,
+}
+
+impl Configuration {
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    /// When it is not one that can be used, with where and why.
+    pub fn parse(text: &str) -> Result<Self, ConfigurationError> {
+        let document: Document =
+            serde_saphyr::from_str(text).map_err(|error| ConfigurationError::Shape(one_line(&error)))?;
+        if document.api_version != API_VERSION || document.kind != KIND {
+            let found = format!("apiVersion: {} and kind: {}", document.api_version, document.kind);
+            return Err(ConfigurationError::Kind { found });
+        }
+        Ok(Self { modules: Modules::compile(document.modules)? })
+    }
+
+    /// The JSON schema of the file.
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(Document)
+    }
+}
+
+/// The parser shows the lines around a mistake; a log line has room for the first of its own.
+fn one_line(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const HEADER: &str = "apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n";
+
+    #[test]
+    fn a_file_that_says_nothing_is_the_default() {
+        assert_eq!(Configuration::parse(HEADER).unwrap(), Configuration::default());
+    }
+
+    #[rstest]
+    #[case::unknown_field("modules: {publicRegistry: [ghcr.io]}", "publicRegistry")]
+    #[case::unknown_action("modules: {findings: {noSecret: Refuse}}", "Refuse")]
+    #[case::unknown_finding("modules: {findings: {noSecrets: Warn}}", "noSecrets")]
+    #[case::another_type("modules: {publicRegistries: ghcr.io}", "line 3")]
+    #[case::a_scheme("modules: {publicRegistries: ['https://ghcr.io']}", "modules.publicRegistries[0]")]
+    #[case::no_namespace("modules: {secretNamespaces: [kcp-system, 'kcp*']}", "modules.secretNamespaces[1]")]
+    #[case::twice("modules: {}\nmodules: {}", "modules")]
+    fn what_is_wrong_is_said_with_its_place(#[case] text: &str, #[case] expected: &str) {
+        let error = Configuration::parse(&format!("{HEADER}{text}")).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("- a")]
+    #[case("apiVersion: v1\nkind: ConfigMap")]
+    #[case("apiVersion: config.regcred.dev/v1alpha1")]
+    fn another_document_is_no_configuration(#[case] text: &str) {
+        assert!(Configuration::parse(text).is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! The part about ModuleTemplates.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ConfigurationError;
+use crate::model::keyring::{ImagePattern, Target};
+use crate::model::scope;
+
+/// What can be found about a ModuleTemplate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// A layer has no label.
+    MissingLabel,
+    /// A layer's label selects no Secret, or every one.
+    MalformedLabel,
+    /// No Secret is selected.
+    NoSecret,
+    /// Secrets are selected, but only where Lifecycle Manager does not look.
+    SecretElsewhere,
+    /// A selected Secret cannot be used.
+    UnusableSecret,
+    /// No selected Secret has credentials for the registry.
+    UncoveredRegistry,
+    /// Several selected Secrets have credentials for the registry.
+    AmbiguousSecrets,
+    /// A selected Secret is not labelled as Lifecycle Manager's.
+    UnmanagedSecret,
+}
+
+impl FindingKind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::MissingLabel,
+        Self::MalformedLabel,
+        Self::NoSecret,
+        Self::SecretElsewhere,
+        Self::UnusableSecret,
+        Self::UncoveredRegistry,
+        Self::AmbiguousSecrets,
+        Self::UnmanagedSecret,
+    ];
+
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingLabel => "missing_label",
+            Self::MalformedLabel => "malformed_label",
+            Self::NoSecret => "no_secret",
+            Self::SecretElsewhere => "secret_elsewhere",
+            Self::UnusableSecret => "unusable_secret",
+            Self::UncoveredRegistry => "uncovered_registry",
+            Self::AmbiguousSecrets => "ambiguous_secrets",
+            Self::UnmanagedSecret => "unmanaged_secret",
+        }
+    }
+}
+
+/// What is done about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Action {
+    /// Nothing.
+    Ignore,
+    /// Whoever writes the ModuleTemplate is warned.
+    Warn,
+    /// The ModuleTemplate is refused.
+    Deny,
+}
+
+/// What is to be done about ModuleTemplates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Modules {
+    public_registries: Vec<ImagePattern>,
+    secret_namespaces: BTreeSet<Arc<str>>,
+    findings: Findings,
+}
+
+impl Default for Modules {
+    fn default() -> Self {
+        Self {
+            public_registries: Vec::new(),
+            secret_namespaces: BTreeSet::new(),
+            findings: Findings::default(),
+        }
+    }
+}
+
+impl Modules {
+    pub(super) fn compile(document: Document) -> Result<Self, ConfigurationError> {
+        let public_registries = document.public_registries.iter().enumerate().map(|(number, text)| {
+            ImagePattern::parse(text).map_err(|error| ConfigurationError::Value {
+                field: format!("modules.publicRegistries[{number}]"),
+                reason: error.to_string(),
+            })
+        });
+        let secret_namespaces = document.secret_namespaces.iter().enumerate().map(|(number, name)| {
+            scope::parse_name(name).map_err(|reason| ConfigurationError::Value {
+                field: format!("modules.secretNamespaces[{number}]"),
+                reason: reason.to_string(),
+            })
+        });
+        Ok(Self {
+            public_registries: public_registries.collect::<Result<_, _>>()?,
+            secret_namespaces: secret_namespaces.collect::<Result<_, _>>()?,
+            findings: document.findings,
+        })
+    }
+
+    /// Whether layers there are pulled without credentials.
+    pub fn is_public(&self, repository: &Target) -> bool {
+        self.public_registries.iter().any(|pattern| pattern.matches(repository))
+    }
+
+    /// Whether Lifecycle Manager looks for Secrets in a namespace.
+    pub fn looks_in(&self, namespace: &str) -> bool {
+        self.secret_namespaces.is_empty() || self.secret_namespaces.contains(namespace)
+    }
+
+    /// The namespaces in which it looks; empty for all.
+    pub fn secret_namespaces(&self) -> &BTreeSet<Arc<str>> {
+        &self.secret_namespaces
+    }
+
+    /// What is done about a finding.
+    pub fn action(&self, kind: FindingKind) -> Action {
+        let findings = &self.findings;
+        match kind {
+            FindingKind::MissingLabel => findings.missing_label,
+            FindingKind::MalformedLabel => findings.malformed_label,
+            FindingKind::NoSecret => findings.no_secret,
+            FindingKind::SecretElsewhere => findings.secret_elsewhere,
+            FindingKind::UnusableSecret => findings.unusable_secret,
+            FindingKind::UncoveredRegistry => findings.uncovered_registry,
+            FindingKind::AmbiguousSecrets => findings.ambiguous_secrets,
+            FindingKind::UnmanagedSecret => findings.unmanaged_secret,
+        }
+    }
+}
+
+/// The rule about Kyma's ModuleTemplates.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Document {
+    /// Registries that modules are pulled from without credentials, so that their layers need no label: a host as in a
+    /// registry Secret, and whole segments of the path, such as europe-docker.pkg.dev/kyma-project. By default none.
+    public_registries: Vec<String>,
+    /// The namespaces in which Lifecycle Manager looks for the Secrets that a label selects. By default all.
+    secret_namespaces: Vec<String>,
+    /// What is done about each thing that can be found.
+    findings: Findings,
+}
+
+/// What is done about each thing that can be found: Ignore, Warn or Deny.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Findings {
+    /// A layer in a registry that is not public has no label oci-registry-cred. By default Deny.
+    missing_label: Action,
+    /// A layer has such a label that selects no Secret, or every one. By default Deny.
+    malformed_label: Action,
+    /// No Secret has the labels that are asked for. By default Warn, for it may be written later.
+    no_secret: Action,
+    /// Only Secrets outside of secretNamespaces have those labels. By default Warn.
+    secret_elsewhere: Action,
+    /// Such a Secret is not of a registry type, or cannot be decoded. By default Warn.
+    unusable_secret: Action,
+    /// No such Secret has credentials for the module's registry. By default Warn.
+    uncovered_registry: Action,
+    /// Several such Secrets have credentials for the module's registry, and any of them may be used. By default Warn.
+    ambiguous_secrets: Action,
+    /// Such a Secret lacks the label operator.kyma-project.io/managed-by: lifecycle-manager, which Lifecycle Manager
+    /// wanted until December 2023. By default Warn.
+    unmanaged_secret: Action,
+}
+
+impl Default for Findings {
+    /// The order in which Secrets and ModuleTemplates are written must not matter, so what a later write may mend is told
+    /// and not refused.
+    fn default() -> Self {
+        Self {
+            missing_label: Action::Deny,
+            malformed_label: Action::Deny,
+            no_secret: Action::Warn,
+            secret_elsewhere: Action::Warn,
+            unusable_secret: Action::Warn,
+            uncovered_registry: Action::Warn,
+            ambiguous_secrets: Action::Warn,
+            unmanaged_secret: Action::Warn,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the labels of a module's layers say, and which of them are new.
+
+use std::collections::HashMap;
+
+use crate::model::module::{Component, CredentialLabel, Malformed, Resource, Selector};
+
+/// The layer that Lifecycle Manager installs, since version 1.1.4; before, it took the last one that is not [`CONFIG`].
+const INSTALLED: &str = "raw-manifest";
+/// The layers that it reads other things from.
+const CONFIG: [&str; 2] = ["config", "crds"];
+
+/// A layer whose label is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layer<'a> {
+    /// Its name, or its place for one that has none.
+    pub(super) name: String,
+    /// What is wrong with its label; `None` when it has none.
+    pub(super) malformed: Option<&'a Malformed>,
+}
+
+impl Layer<'_> {
+    /// Two layers of the same name are alike in what is wrong with them when both lack the label, or neither does.
+    fn key(&self) -> (String, bool) {
+        (self.name.clone(), self.malformed.is_some())
+    }
+}
+
+/// The layers whose label is missing or wrong, in order.
+pub(super) fn wrong(component: &Component) -> Vec<Layer<'_>> {
+    let layers = component.local_blobs().filter_map(|(number, resource)| {
+        let malformed = match &resource.label {
+            CredentialLabel::Selects(_) => return None,
+            CredentialLabel::Absent => None,
+            CredentialLabel::Malformed(malformed) => Some(malformed),
+        };
+        Some(Layer { name: name(number, resource), malformed })
+    });
+    layers.collect()
+}
+
+fn name(number: usize, resource: &Resource) -> String {
+    if resource.name.is_empty() { format!("resources[{number}]") } else { resource.name.clone() }
+}
+
+/// Parts the layers into those that are wrong for the first time, and those that were wrong before.
+pub(super) fn part<'a>(now: Vec<Layer<'a>>, before: &[Layer<'_>]) -> (Vec<Layer<'a>>, Vec<Layer<'a>>) {
+    let mut known: HashMap<(String, bool), usize> = HashMap::new();
+    for layer in before {
+        *known.entry(layer.key()).or_default() += 1;
+    }
+    now.into_iter().partition(|layer| match known.get_mut(&layer.key()) {
+        Some(left) if *left > 0 => {
+            *left -= 1;
+            false
+        }
+        _ => true,
+    })
+}
+
+/// The selector that Lifecycle Manager looks for Secrets by: that of the layer which it installs.
+pub(super) fn effective_selector(component: &Component) -> Option<&Selector> {
+    let layers: Vec<&Resource> = component.local_blobs().map(|(_, resource)| resource).collect();
+    let installed = layers.iter().find(|layer| layer.name == INSTALLED);
+    let former = || layers.iter().rev().find(|layer| !CONFIG.contains(&&*layer.name));
+    match &installed.or_else(former).or(layers.last())?.label {
+        CredentialLabel::Selects(selector) => Some(selector),
+        CredentialLabel::Absent | CredentialLabel::Malformed(_) => None,
+    }
+}
+
+/// Whether layers ask for different Secrets.
+pub(super) fn disagree(component: &Component) -> bool {
+    let mut selectors = component.local_blobs().filter_map(|(_, resource)| match &resource.label {
+        CredentialLabel::Selects(selector) => Some(selector),
+        CredentialLabel::Absent | CredentialLabel::Malformed(_) => None,
+    });
+    selectors.next().is_some_and(|first| selectors.any(|other| other != first))
+}

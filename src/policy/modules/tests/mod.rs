@@ -1,0 +1,6 @@
+//! What is said about ModuleTemplates.
+
+mod labels;
+mod scene;
+mod secrets;
+mod updates;

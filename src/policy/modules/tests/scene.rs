@@ -1,0 +1,113 @@
+//! ModuleTemplates, and what is said about them.
+
+use serde_json::{Value, json};
+
+use crate::configuration::Configuration;
+use crate::knowledge::Index;
+use crate::model::module::SelectedSecret;
+use crate::policy::{Answers, Decision, Need, Outcome, Rule, SecretsAnswer, Step};
+use crate::review;
+
+/// The selector of a well-formed label.
+pub(super) const SELECTOR: (&str, &str) = ("operator.kyma-project.io/oci-registry-cred", "ghcr");
+
+/// A label that selects Secrets.
+pub(super) fn label() -> Value {
+    json!({"name": "oci-registry-cred", "value": {SELECTOR.0: SELECTOR.1}})
+}
+
+/// A resource of a name, with labels.
+pub(super) fn layer(name: &str, labels: Value) -> Value {
+    resource(name, "localBlob", labels)
+}
+
+/// A resource with an access type.
+pub(super) fn resource(name: &str, access_type: &str, labels: Value) -> Value {
+    json!({"name": name, "access": {"type": access_type, "localReference": "sha256:1"}, "labels": labels})
+}
+
+/// A descriptor of schema v2.
+pub(super) fn v2(resources: Value) -> Value {
+    json!({
+        "meta": {"schemaVersion": "v2"},
+        "component": {
+            "name": "example.io/module/sample", "version": "1.0.0",
+            "repositoryContexts": [{"baseUrl": "example.io/former"}, {"type": "OCIRegistry", "baseUrl": "ghcr.io/org"}],
+            "resources": resources,
+        },
+    })
+}
+
+/// A descriptor of schema v3alpha1.
+pub(super) fn v3(resources: Value) -> Value {
+    json!({
+        "apiVersion": "ocm.software/v3alpha1", "kind": "ComponentVersion",
+        "metadata": {"name": "example.io/module/sample", "version": "1.0.0"},
+        "repositoryContexts": [{"type": "OCIRegistry", "baseUrl": "ghcr.io/org"}],
+        "spec": {"resources": resources},
+    })
+}
+
+/// A ModuleTemplate with a descriptor.
+pub(super) fn template(descriptor: &Value) -> Value {
+    json!({
+        "apiVersion": "operator.kyma-project.io/v1beta2", "kind": "ModuleTemplate",
+        "metadata": {"name": "sample-1.0.0", "namespace": "kyma-system"},
+        "spec": {"channel": "regular", "descriptor": descriptor},
+    })
+}
+
+/// The review of a ModuleTemplate that is created, or that replaces another.
+pub(super) fn review_of(object: &Value, old: Option<&Value>) -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "1", "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
+            "name": "sample-1.0.0", "namespace": "kyma-system",
+            "kind": {"group": "operator.kyma-project.io", "version": "v1beta2", "kind": "ModuleTemplate"},
+            "resource": {"group": "operator.kyma-project.io", "version": "v1beta2", "resource": "moduletemplates"},
+            "object": object, "oldObject": old,
+        },
+    })
+}
+
+/// Decides, with these Secrets being selected whatever the selector is.
+pub(super) fn decide(review: &Value, configuration: &str, secrets: &[SelectedSecret]) -> Decision {
+    decide_with(review, configuration, SecretsAnswer::Found(secrets.to_vec())).0
+}
+
+/// Decides, and says for which selectors Secrets were looked for.
+pub(super) fn decide_with(
+    review: &Value,
+    configuration: &str,
+    answer: SecretsAnswer,
+) -> (Decision, Vec<String>) {
+    let text = format!("apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n{configuration}");
+    let configuration = Configuration::parse(&text).unwrap();
+    let body = review.to_string();
+    let request = review::decode(body.as_bytes()).unwrap();
+    let known = Index::new("regcred-system").snapshot();
+    let (mut answers, mut asked) = (Answers::default(), Vec::new());
+    for _ in 0..2 {
+        let rule = Rule::for_request(&request).unwrap();
+        match rule.decide(&request, &known, &configuration, &answers, std::time::Instant::now()) {
+            Step::Decided(decision) => return (decision, asked),
+            Step::Needs(needs) => {
+                for need in needs {
+                    let Need::Secrets(selector) = need else { panic!("{need:?}") };
+                    asked.push(selector.to_string());
+                    answers.secrets = Some(answer.clone());
+                }
+            }
+        }
+    }
+    panic!("one look at the Secrets was not enough");
+}
+
+/// Why it is refused; empty if it is not.
+pub(super) fn refusal(decision: &Decision) -> &str {
+    match &decision.outcome {
+        Outcome::Allowed => "",
+        Outcome::Denied(message) => message,
+    }
+}

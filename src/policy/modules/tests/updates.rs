@@ -1,0 +1,79 @@
+//! What is said about a ModuleTemplate that replaces another.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::scene::{decide, label, layer, refusal, review_of, template, v2};
+use crate::policy::Reason;
+
+fn unlabelled(names: &[&str]) -> Value {
+    let layers: Vec<Value> = names.iter().map(|name| layer(name, json!([]))).collect();
+    template(&v2(layers.into()))
+}
+
+fn updated(old: &Value, new: &Value) -> crate::policy::Decision {
+    decide(&review_of(new, Some(old)), "", &[])
+}
+
+#[test]
+fn one_whose_spec_stays_is_not_concerned() {
+    let old = unlabelled(&["raw-manifest"]);
+    let mut new = old.clone();
+    new["metadata"]["labels"] = json!({"a": "b"});
+    assert_eq!(updated(&old, &new).reason, Reason::NotConcerned);
+}
+
+#[test]
+fn one_that_is_being_deleted_is_not_concerned() {
+    let mut new = unlabelled(&["raw-manifest"]);
+    new["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    assert_eq!(updated(&template(&json!({})), &new).reason, Reason::NotConcerned);
+}
+
+#[test]
+fn what_was_wrong_before_is_warned_of_and_what_is_new_refused() {
+    let mut old = unlabelled(&["raw-manifest"]);
+    old["spec"]["channel"] = "fast".into();
+    let same = updated(&old, &unlabelled(&["raw-manifest"]));
+    assert_eq!((same.reason, refusal(&same)), (Reason::Warned, ""));
+    assert_eq!(
+        same.warnings.texts(),
+        ["layers without the label oci-registry-cred are pulled without a Secret: raw-manifest"]
+    );
+    let more = updated(&old, &unlabelled(&["raw-manifest", "config"]));
+    assert!(refusal(&more).contains("pull them with: config."), "{}", refusal(&more));
+    assert_eq!(more.warnings.texts().len(), 1);
+    let twice = updated(&old, &unlabelled(&["raw-manifest", "raw-manifest"]));
+    assert!(refusal(&twice).contains("pull them with: raw-manifest."));
+}
+
+#[rstest]
+#[case::taken_away(json!([label()]), json!([]))]
+#[case::garbled(json!([label()]), json!([{"name": "oci-registry-cred", "value": {}}]))]
+#[case::garbled_where_it_was_missing(json!([]), json!([{"name": "oci-registry-cred", "value": {}}]))]
+#[case::taken_away_where_it_was_garbled(json!([{"name": "oci-registry-cred", "value": {}}]), json!([]))]
+fn another_mistake_than_before_is_new(#[case] before: Value, #[case] after: Value) {
+    let of = |labels: Value| template(&v2(json!([layer("raw-manifest", labels)])));
+    assert_eq!(updated(&of(before), &of(after)).reason, Reason::Refused);
+}
+
+#[test]
+fn what_was_in_a_public_registry_before_was_not_wrong_there() {
+    let mut old = unlabelled(&["raw-manifest"]);
+    old["spec"]["descriptor"]["component"]["repositoryContexts"] = json!([{"baseUrl": "public.example"}]);
+    let review = review_of(&unlabelled(&["raw-manifest"]), Some(&old));
+    let decision = decide(&review, "modules: {publicRegistries: [public.example]}", &[]);
+    assert_eq!(decision.reason, Reason::Refused);
+}
+
+#[rstest]
+#[case::the_same("ghcr.io/org", Reason::Warned)]
+#[case::another_registry("ghcr.io/team", Reason::Refused)]
+fn secrets_that_were_missing_before_are_warned_of(#[case] former: &str, #[case] expected: Reason) {
+    let mut old = template(&v2(json!([layer("raw-manifest", json!([label()]))])));
+    let new = old.clone();
+    old["spec"]["channel"] = "fast".into();
+    old["spec"]["descriptor"]["component"]["repositoryContexts"] = json!([{"baseUrl": former}]);
+    let decision = decide(&review_of(&new, Some(&old)), "modules: {findings: {noSecret: Deny}}", &[]);
+    assert_eq!(decision.reason, expected);
+}
