@@ -1,5 +1,6 @@
 //! `regcred serve`: makes the parts, joins them, and watches over them until it is told to stop.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::watch;
-use crate::configuration;
+use crate::configuration::{self, ConfigurationFile, FileError};
 use crate::controller::copies::CopySettings;
 use crate::controller::repair::{PodSettings, PodSettingsError};
 use crate::controller::retry;
@@ -36,6 +37,7 @@ use crate::server::{
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 use crate::telemetry::api_metrics::ApiMetrics;
 use crate::telemetry::certificate_metrics::CertificateMetrics;
+use crate::telemetry::configuration_metrics::ConfigurationMetrics;
 use crate::telemetry::copy_metrics::CopyMetrics;
 use crate::telemetry::event_metrics::EventMetrics;
 use crate::telemetry::leader_metrics::LeaderMetrics;
@@ -87,6 +89,11 @@ pub struct Arguments {
     #[arg(long, env = "REGCRED_CONSENT", value_enum, value_name = "WHO", default_value = "off")]
     consent: Consent,
 
+    /// What the rules are to be: a YAML file of kind Configuration, which is read anew whenever it changes
+    /// (`regcred manifests config-schema` prints what it may hold)
+    #[arg(long, env = "REGCRED_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
     // Last: its heading holds for what comes after it, too.
     #[command(flatten)]
     certificates: own::Settings,
@@ -119,6 +126,9 @@ pub enum AppError {
     /// Listening or the certificate.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The configuration.
+    #[error(transparent)]
+    Configuration(#[from] FileError),
     /// Durations of certificates that do not go together.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -185,17 +195,17 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         readiness: readiness.clone(),
         recorder,
     };
+    let rules = configuration::Current::default();
     let mut tasks = Tasks::default();
+    let configuration_metrics = ConfigurationMetrics::register(&registry)?;
+    if let Some(path) = &arguments.config {
+        let remark = readiness.remark("configuration");
+        let file = ConfigurationFile::load(path, rules.clone(), remark, configuration_metrics)?;
+        tasks.spawn("following of the configuration", file.follow());
+    }
     leader.spawn(arguments, &registry, &mut tasks)?;
-    let reviewer = Reviewer::new(
-        client,
-        index,
-        configuration::Current::default(),
-        carrier,
-        pending,
-        readiness.clone(),
-        admission_metrics,
-    );
+    let reviewer =
+        Reviewer::new(client, index, rules, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let stop = shutdown.clone();
     let mut election = tokio::spawn(elector.run(async move { stop.requested().await }));

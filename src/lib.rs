@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cluster;
 pub mod configuration;
 pub mod controller;
+mod directory;
 pub mod duration;
 pub mod events;
 pub mod explain;

@@ -12,6 +12,7 @@ use prometheus::Registry;
 use regcred::admission::Reviewer;
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
+use regcred::configuration::{Configuration, Current};
 use regcred::knowledge::Index;
 use regcred::model::copy::copy_of;
 use regcred::model::source::SourceState;
@@ -103,7 +104,7 @@ pub(crate) fn reviewer() -> Reviewer {
     let metrics = CopyMetrics::register(&registry).unwrap();
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), metrics);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
-    Reviewer::new(client, index, carrier, pending, Readiness::new(), metrics)
+    Reviewer::new(client, index, Current::default(), carrier, pending, Readiness::new(), metrics)
 }
 
 /// The cost of decoding and deciding one review, in microseconds.
@@ -113,7 +114,13 @@ pub(crate) fn decide_us() -> f64 {
     let mut decided = 0_u32;
     while begun.elapsed() < MEASURED {
         let request = review::decode(black_box(&body)).unwrap();
-        let step = Rule::Inject.decide(&request, &index.snapshot(), &Answers::default(), begun);
+        let step = Rule::Inject.decide(
+            &request,
+            &index.snapshot(),
+            &Configuration::default(),
+            &Answers::default(),
+            begun,
+        );
         let Step::Decided(decision) = black_box(step) else {
             panic!("a warm decision needs nothing");
         };

@@ -2,6 +2,7 @@
 //!
 //! Strict: a field that nobody knows is an error, for it is one that somebody believes in.
 
+mod file;
 mod modules;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use thiserror::Error;
 
+pub use file::{ConfigurationFile, FileError, read};
 pub use modules::{Action, FindingKind, Modules};
 
 /// The API version of the file.

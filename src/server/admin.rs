@@ -27,10 +27,11 @@ pub fn router(readiness: Readiness, registry: Registry) -> Router {
 
 fn readyz(readiness: &Readiness) -> Response {
     let missing = readiness.missing();
+    let remarks: String = readiness.remarks().iter().map(|remark| format!("remark: {remark}\n")).collect();
     if missing.is_empty() {
-        return "ok\n".into_response();
+        return format!("ok\n{remarks}").into_response();
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n{remarks}", missing.join(", "))).into_response()
 }
 
 fn metrics(registry: &Registry) -> Response {

@@ -41,7 +41,7 @@ pub use deadline::Deadline;
 pub use error::{ServeError, StartError};
 pub use identity::{Identity, IdentityError};
 pub use limits::Limits;
-pub use readiness::{Part, Readiness};
+pub use readiness::{Part, Readiness, Remark};
 pub use review_routes::ReviewRoutes;
 pub use settings::Settings;
 pub use shutdown::Shutdown;

@@ -18,6 +18,26 @@ pub struct Readiness {
 struct Shared {
     draining: AtomicBool,
     parts: RwLock<BTreeMap<&'static str, Arc<AtomicBool>>>,
+    remarks: RwLock<BTreeMap<&'static str, String>>,
+}
+
+/// The handle by which one part says what somebody should see to, while the server goes on serving.
+#[derive(Debug, Clone)]
+pub struct Remark {
+    about: &'static str,
+    shared: Arc<Shared>,
+}
+
+impl Remark {
+    /// Says it, in the place of what was said before.
+    pub fn make(&self, text: String) {
+        self.shared.remarks.write().unwrap_or_else(PoisonError::into_inner).insert(self.about, text);
+    }
+
+    /// All is well again.
+    pub fn withdraw(&self) {
+        self.shared.remarks.write().unwrap_or_else(PoisonError::into_inner).remove(self.about);
+    }
 }
 
 /// The handle by which one part tells whether it is ready. It begins as not ready.
@@ -53,6 +73,16 @@ impl Readiness {
     pub fn part(&self, name: &'static str) -> Part {
         let mut parts = self.shared.parts.write().unwrap_or_else(PoisonError::into_inner);
         Part { ready: Arc::clone(parts.entry(name).or_default()) }
+    }
+
+    /// A handle for remarks about something.
+    pub fn remark(&self, about: &'static str) -> Remark {
+        Remark { about, shared: Arc::clone(&self.shared) }
+    }
+
+    /// What somebody should see to.
+    pub fn remarks(&self) -> Vec<String> {
+        self.shared.remarks.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// From now on not ready: the server is stopping.

@@ -4,20 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use notify::{RecursiveMode, Watcher};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::{Certificate, CertificateError, PairFiles};
 use super::identity::Identity;
 use super::tls::server_config;
+use crate::directory::DirectoryChanges;
 use crate::telemetry::metrics::ServerMetrics;
-
-/// A change is several directory events, and two files written in place are never written at once.
-/// The kubelet's own swap is through in milliseconds, a tool that writes both files in well under this.
-const SETTLE: Duration = Duration::from_millis(200);
 
 /// The certificate being served, and what is needed to replace it.
 pub(super) struct CertificateStore {
@@ -48,40 +43,16 @@ impl CertificateStore {
 
     /// Follows the files until told to stop.
     pub(super) async fn follow(mut self, poll: Duration, stop: CancellationToken) {
-        let changed = Arc::new(Notify::new());
-        let _watcher = self.watch(Arc::clone(&changed));
+        let changes = DirectoryChanges::of(&self.directory, poll);
         // First what changed between the loading and the watch.
         self.refresh().await;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(poll) => {}
-                () = changed.notified() => tokio::time::sleep(SETTLE).await,
+                () = changes.next() => {}
             }
             self.refresh().await;
         }
-    }
-
-    /// Watches the directory, not the files: the kubelet replaces a symlink beside them, and a watch on a
-    /// file ends with the file. Without a watch the poll alone follows, which is slower but as sure.
-    fn watch(&self, changed: Arc<Notify>) -> Option<impl Watcher + use<>> {
-        let on_event = move |event: notify::Result<notify::Event>| match event {
-            // Reading the files is an event too, and no change.
-            Ok(event) if event.kind.is_access() => {}
-            Ok(_) | Err(_) => changed.notify_one(),
-        };
-        let watching = notify::recommended_watcher(on_event).and_then(|mut watcher| {
-            watcher.watch(&self.directory, RecursiveMode::NonRecursive)?;
-            Ok(watcher)
-        });
-        watching
-            .inspect_err(|error| {
-                tracing::warn!(
-                    %error, directory = %self.directory.display(),
-                    "the certificate's directory cannot be watched; it is read at intervals only"
-                );
-            })
-            .ok()
     }
 
     /// Reads the files and, if they changed and are good, serves them from now on.

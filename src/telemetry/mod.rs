@@ -4,6 +4,7 @@ pub mod admission_metrics;
 pub mod api_metrics;
 mod api_request;
 pub mod certificate_metrics;
+pub mod configuration_metrics;
 pub mod copy_metrics;
 pub mod event_metrics;
 pub mod leader_metrics;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use proptest::strategy::{Strategy, ValueTree};
+use regcred::configuration::Configuration;
 use regcred::knowledge::Index;
 use regcred::model::copy::CopyAnswer;
 use regcred::policy::{Answers, Decision, Need, Rule, Step};
@@ -40,11 +41,18 @@ fn decide(index: &Index, pod: &Value) -> Decision {
     let request = review::decode(body.as_bytes()).unwrap();
     let mut answers = Answers::default();
     loop {
-        match Rule::Inject.decide(&request, &index.snapshot(), &answers, Instant::now()) {
+        match Rule::Inject.decide(
+            &request,
+            &index.snapshot(),
+            &Configuration::default(),
+            &answers,
+            Instant::now(),
+        ) {
             Step::Decided(decision) => return decision,
             Step::Needs(needs) => answers.copies.extend(needs.into_iter().map(|need| match need {
                 Need::Copy { wanted, .. } => (wanted.credential.name.clone(), CopyAnswer::Created),
                 Need::Namespace(name) => panic!("{name} is known"),
+                Need::Secrets(selector) => panic!("no pod asks for {selector}"),
             })),
         }
     }
