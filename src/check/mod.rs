@@ -20,6 +20,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 
+use crate::configuration;
 use objects::{Content, Object, each};
 use problem::{Problem, Reason};
 use report::Report;
@@ -77,6 +78,10 @@ pub struct Arguments {
 
     #[command(flatten)]
     served: AsServed,
+
+    /// The configuration that the server has, as given to regcred serve
+    #[arg(long, env = "REGCRED_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
 
     /// How the decisions are written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -156,7 +161,15 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         has_problem = true;
         say(&problem.to_string());
     };
+    let configuration = match arguments.config.as_deref().map(configuration::read).transpose() {
+        Ok(configuration) => configuration.unwrap_or_default(),
+        Err(error) => {
+            say(&error.to_string());
+            return Ok(ExitCode::from(2));
+        }
+    };
     let mut state = State::read(&arguments.state, &arguments.namespace, &arguments.served, &mut complain);
+    state.configuration = configuration;
     let requests = Requests {
         operation: arguments.operation,
         namespace: arguments.namespace.clone(),

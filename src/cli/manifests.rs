@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::namespaced;
 use crate::api::RegistryCredential;
+use crate::configuration::Configuration;
 use crate::model::scope;
 
 /// What to print.
@@ -19,6 +20,8 @@ pub(super) enum Command {
     Rbac(Namespaces),
     /// What limits the Deployment and the webhooks to the same namespaces: manifests/namespaced/limits.yaml
     Limits(Namespaces),
+    /// The JSON schema of the configuration file (regcred serve --config), for editors and pipelines
+    ConfigSchema,
 }
 
 /// The namespaces that regcred is limited to.
@@ -41,6 +44,7 @@ pub(super) fn print(command: &Command) -> Result<String, serde_saphyr::ser::Erro
     match command {
         Command::Crd => Ok(format!("{HEADER}{}", serde_saphyr::to_string(&RegistryCredential::crd())?)),
         Command::Rbac(of) => documents(&namespaced::roles(&of.namespaces)),
+        Command::ConfigSchema => Ok(format!("{:#}\n", Configuration::schema().as_value())),
         Command::Limits(of) => documents(&namespaced::limits(&of.namespaces)),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proptest::prelude::*;
+use regcred::configuration::Configuration;
 use regcred::knowledge::Index;
 use regcred::knowledge::Snapshot;
 use regcred::model::copy::CopyAnswer;
@@ -80,7 +81,7 @@ fn decide(pod: &Value, known: &Snapshot) -> Decision {
     let rule = Rule::for_request(&request).unwrap();
     let mut answers = Answers::default();
     loop {
-        match rule.decide(&request, known, &answers, Instant::now()) {
+        match rule.decide(&request, known, &Configuration::default(), &answers, Instant::now()) {
             Step::Decided(decision) => return decision,
             Step::Needs(needs) => {
                 for need in needs {
@@ -88,6 +89,7 @@ fn decide(pod: &Value, known: &Snapshot) -> Decision {
                         Need::Namespace(_) => {
                             answers.namespace = Some(NamespaceAnswer::Found(Arc::default()));
                         }
+                        Need::Secrets(selector) => panic!("no pod asks for {selector}"),
                         Need::Copy { wanted, .. } => {
                             drop(answers.copies.insert(wanted.credential.name.clone(), CopyAnswer::Created));
                         }

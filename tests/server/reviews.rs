@@ -9,6 +9,7 @@ use prometheus::Registry;
 use regcred::admission::Reviewer;
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
+use regcred::configuration::Current;
 use regcred::knowledge::Index;
 use regcred::model::copy::copy_of;
 use regcred::model::source::SourceState;
@@ -41,7 +42,7 @@ fn reviewer(readiness: &Readiness) -> Reviewer {
     let copies = CopyMetrics::register(&registry).unwrap();
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copies);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
-    Reviewer::new(client, index, carrier, pending, readiness.clone(), metrics)
+    Reviewer::new(client, index, Current::default(), carrier, pending, readiness.clone(), metrics)
 }
 
 /// The route of the mutating webhook.

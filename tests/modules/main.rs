@@ -1,0 +1,8 @@
+//! ModuleTemplates that are written to a real API server, with Secrets beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+mod procedure;
+mod scene;
+mod writing;

@@ -1,0 +1,79 @@
+//! ModuleTemplates of all versions, at all sizes, before their Secret and after.
+
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::harness::User;
+use crate::harness::control_plane::unique;
+use crate::harness::credentials::registry_secret;
+use crate::scene::{KEY, figure, installation, label, layer, template, template_of, v2};
+
+/// A judgement is far from the webhook's 10 s.
+const JUDGED_WITHIN: Duration = Duration::from_secs(2);
+/// What a terminal shows without scrolling.
+const MESSAGE_FITS: usize = 1_000;
+
+fn secret(name: &str, labelled: bool) -> Value {
+    let mut secret = registry_secret("kyma-system", name, &["ghcr.io"]);
+    if labelled {
+        secret["metadata"]["labels"] =
+            json!({KEY: name, "operator.kyma-project.io/managed-by": "lifecycle-manager"});
+    }
+    secret
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_served_version_is_judged(#[values("v1alpha1", "v1beta1", "v1beta2")] version: &str) {
+    let control_plane = installation().await.control_plane();
+    let object = template_of(version, &unique("sample"), &v2(json!([layer("raw-manifest", json!([]))])));
+    let refused = control_plane.apply_as(User::Admin, &object.to_string()).await.failed();
+    assert!(refused.contains("have no label oci-registry-cred"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_written_before_its_secret_is_warned_of_and_ends_as_one_written_after() {
+    let control_plane = installation().await.control_plane();
+    let value = unique("creds");
+    let descriptor = v2(json!([layer("raw-manifest", json!([label(&value)]))]));
+    let before =
+        control_plane.apply_as(User::Admin, &template(&unique("before"), &descriptor).to_string()).await;
+    assert_eq!(before.code, 0, "{}", before.stderr);
+    assert!(
+        before.stderr.contains(&format!("Warning: {KEY}={value} selects no Secret")),
+        "{}",
+        before.stderr
+    );
+    let unlabelled = control_plane.apply_as(User::Admin, &secret(&value, false).to_string()).await;
+    assert_eq!(unlabelled.code, 0);
+    control_plane.apply(&secret(&value, true).to_string()).await;
+    let name = unique("after");
+    let after = control_plane.apply_as(User::Admin, &template(&name, &descriptor).to_string()).await;
+    assert_eq!((after.code, after.stderr.as_str()), (0, ""));
+    let get = ["get", "moduletemplate", &name, "--namespace=kyma-system", "-o", "json"];
+    assert_eq!(control_plane.kubectl(&get).await.json()["spec"]["descriptor"], descriptor);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_descriptor_is_judged_in_bounded_time_and_in_few_words() {
+    let control_plane = installation().await.control_plane();
+    let many: Vec<Value> = (0..5_000).map(|number| layer(&format!("layer-{number}"), json!([]))).collect();
+    let mut large = v2(json!([layer("raw-manifest", json!([]))]));
+    // 1 MB in all; etcd takes 1.5 MB.
+    large["component"]["provider"] = "x".repeat(1_000_000).into();
+    for (what, descriptor) in [("5,000 resources", v2(many.into())), ("1 MB", large)] {
+        let object = template(&unique("large"), &descriptor);
+        let begun = Instant::now();
+        let file = control_plane.manifest(&object.to_string());
+        let refused = control_plane.kubectl_as(User::Admin, &["create", "-f", &file]).await;
+        let elapsed = begun.elapsed();
+        assert_eq!(refused.code, 1);
+        let message = refused.stderr;
+        assert!(message.contains("have no label oci-registry-cred"), "{message}");
+        assert!(message.len() < MESSAGE_FITS, "{} bytes", message.len());
+        figure(&format!("{what}: refused in {elapsed:.1?} with {} bytes", message.len()));
+        assert!(elapsed < JUDGED_WITHIN, "{what}: {elapsed:?}");
+    }
+}
