@@ -1,19 +1,14 @@
-//! Credentials and their sources.
+//! Credentials.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::core::ObjectMeta;
-
-use super::statuses::{await_source, source_listed, sources_listed};
-use super::{Index, key_of};
+use super::Index;
+use super::statuses::await_source;
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
 use crate::knowledge::snapshot::Unusable;
-use crate::model::ObjectKey;
 use crate::model::credential::{Credential, CredentialError};
-use crate::model::source::Source;
 
 impl Index {
     /// A credential was created or changed. An object that cannot be compiled counts as absent.
@@ -82,66 +77,6 @@ impl Index {
         for name in names.filter(|name| !listed.contains(&***name)) {
             self.delete_credential(name);
         }
-    }
-
-    /// A registry Secret was created or changed. Secrets that no credential names are not kept.
-    pub fn apply_source(&self, secret: &Secret) {
-        let Some(key) = key_of(&secret.metadata) else {
-            return;
-        };
-        // Most Secrets of the namespace are named by nobody, and cost no publication.
-        let is_named =
-            |snapshot: &Snapshot| snapshot.credentials.values().any(|credential| credential.source == key);
-        if !is_named(&self.snapshot()) {
-            return;
-        }
-        self.change(|snapshot| {
-            if is_named(snapshot) {
-                let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
-                snapshot.sources.insert(key.clone(), before.after(secret, &self.digest_key));
-            }
-        });
-    }
-
-    /// A registry Secret is gone. One that was re-created meanwhile, seen by another watch, has another uid.
-    pub fn delete_source(&self, metadata: &ObjectMeta) {
-        let Some(key) = key_of(metadata) else {
-            return;
-        };
-        self.change(|snapshot| {
-            if let Some(source) =
-                snapshot.sources.get(&key).filter(|source| source.uid() == metadata.uid.as_deref())
-            {
-                let gone = source.gone();
-                snapshot.sources.insert(key, gone);
-            }
-        });
-    }
-
-    /// Sources of a namespace and Secret type that were not in a complete list are gone.
-    pub fn retain_sources(&self, namespace: &str, secret_type: &str, listed: &HashSet<ObjectKey>) {
-        self.change(|snapshot| {
-            let is_gone = |key: &ObjectKey, source: &Source| {
-                *key.namespace == *namespace
-                    && source.secret_type() == Some(secret_type)
-                    && !listed.contains(key)
-            };
-            let sources = snapshot.sources.iter().filter(|(key, source)| is_gone(key, source));
-            let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
-            snapshot.sources.extend(gone);
-            sources_listed(snapshot, namespace, secret_type);
-        });
-    }
-
-    /// The watch on this source alone has listed what there is of a Secret type: the source, or nothing.
-    pub fn source_listed(&self, key: &ObjectKey, secret_type: &str, is_there: bool) {
-        self.change(|snapshot| {
-            let source = snapshot.sources.get(key).filter(|source| source.secret_type() == Some(secret_type));
-            if let Some(gone) = source.filter(|_| !is_there).map(Source::gone) {
-                snapshot.sources.insert(key.clone(), gone);
-            }
-            source_listed(snapshot, key, secret_type);
-        });
     }
 }
 
