@@ -168,8 +168,7 @@ type Gone = (Wanted, Reliance);
 /// Forgets a copy; returns it if its credential is still there.
 pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<Gone> {
     let copy = snapshot.remove_copy(place)?;
-    let mut credentials = snapshot.credentials.values();
-    let credential = credentials.find(|credential| credential.uid == copy.credential_uid)?;
+    let credential = snapshot.credential(&copy.credential_uid)?;
     Some((Wanted { credential: Arc::clone(credential), place: place.clone() }, copy.reliance))
 }
 

@@ -17,8 +17,7 @@ impl Index {
             return;
         };
         // Most Secrets of the namespace are named by nobody, and cost no publication.
-        let is_named =
-            |snapshot: &Snapshot| snapshot.credentials.values().any(|credential| credential.source == key);
+        let is_named = |snapshot: &Snapshot| snapshot.credentials_of(&key).next().is_some();
         if !is_named(&self.snapshot()) {
             return;
         }
