@@ -20,8 +20,8 @@ use super::pending::Pending;
 use super::reach::{Reach, follow_in};
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
-use crate::knowledge::Index;
 use crate::knowledge::index::key_of;
+use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
 use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE, Wanted};
 use crate::server::{Part, Readiness};
@@ -223,11 +223,11 @@ impl Sink<RegistryCredential> for Credentials {
     fn apply(&mut self, object: &RegistryCredential) {
         // Most of what comes is a status that regcred itself has written, which concerns no copy.
         if !self.index.knows_spec(object) {
+            let before = self.index.snapshot();
             if let Err(error) = self.index.apply_credential(object) {
                 tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
             }
-            self.sources.follow_credentials(&self.index.snapshot());
-            self.changes.add(&change_of(object));
+            self.tell(object, &before);
         }
         if self.index.apply_status(object) {
             self.changes.add(&Change::Status(object.name_any().into()));
@@ -235,9 +235,9 @@ impl Sink<RegistryCredential> for Credentials {
     }
 
     fn delete(&mut self, object: &RegistryCredential) {
+        let before = self.index.snapshot();
         self.index.delete_credential(&object.name_any());
-        self.sources.follow_credentials(&self.index.snapshot());
-        self.changes.add(&change_of(object));
+        self.tell(object, &before);
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
@@ -247,8 +247,17 @@ impl Sink<RegistryCredential> for Credentials {
     }
 }
 
-fn change_of(object: &RegistryCredential) -> Change {
-    Change::Credential { name: object.name_any().into(), uid: object.uid().unwrap_or_default().into() }
+impl Credentials {
+    fn tell(&mut self, object: &RegistryCredential, before: &Snapshot) {
+        let known = self.index.snapshot();
+        self.sources.follow_credentials(&known);
+        let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
+        // Another credential's copy may belong where a source was, and may not where one is.
+        for source in [before, &known].into_iter().filter_map(|known| known.source_named_by(&name)) {
+            self.changes.add(&Change::Copy(source.clone()));
+        }
+        self.changes.add(&Change::Credential { name: name.into(), uid: uid.into() });
+    }
 }
 
 /// A copy that is gone although pods rely on it is created again.

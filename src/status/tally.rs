@@ -175,13 +175,7 @@ fn is_news(setback: &Setback) -> bool {
 
 /// Whether a copy is of another credential that is still there; one of a credential that has gone is about to go too.
 fn is_of_another(known: &Snapshot, uid: &str, credential: &Credential) -> bool {
-    *uid != *credential.uid && name_of(known, uid).is_some()
-}
-
-/// The name of the credential that has a uid.
-pub(super) fn name_of<'a>(known: &'a Snapshot, uid: &str) -> Option<&'a Arc<str>> {
-    let usable = known.credentials.values().find(|one| *one.uid == *uid).map(|one| &one.name);
-    usable.or_else(|| known.unusable.iter().find(|(_, one)| *one.uid == *uid).map(|(name, _)| name))
+    *uid != *credential.uid && known.name_of(uid).is_some()
 }
 
 /// What stands in the way of the copy in a namespace, in one word and in a sentence.
@@ -191,7 +185,7 @@ pub(super) fn reason_of(
     namespace: &str,
 ) -> (&'static str, String) {
     let wanted = Wanted::new(credential, namespace);
-    let rival = known.copies.get(&wanted.place).and_then(|copy| name_of(known, &copy.credential_uid));
+    let rival = known.copies.get(&wanted.place).and_then(|copy| known.name_of(&copy.credential_uid));
     let setback = known.setbacks.get(&wanted.key()).map(|setback| &setback.obstacle);
     let copy = &wanted.place;
     match (rival.filter(|rival| **rival != credential.name), setback) {

@@ -106,7 +106,7 @@ impl<N: Needs> Planner<'_, N> {
 
     /// The first credential by name that is to have a copy here gets it; which one is the same for every leader.
     fn missing(&self, place: &ObjectKey) -> Plan {
-        let rivals = self.known.credentials.values().filter(|one| one.copy_name == place.name);
+        let rivals = self.known.credentials_with_copies_called(&place.name);
         let mut plan = Plan::Nothing;
         for credential in rivals.filter(|one| self.is_to_be_created(one, place)) {
             let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
@@ -134,8 +134,7 @@ impl<N: Needs> Planner<'_, N> {
     fn there(&self, key: CopyKey, copy: &Copy, record: &mut Record) -> Plan {
         let place = &key.place;
         let guard = copy.guard();
-        let mut credentials = self.known.credentials.values();
-        let Some(credential) = credentials.find(|credential| credential.uid == copy.credential_uid) else {
+        let Some(credential) = self.known.credential(&copy.credential_uid) else {
             return self.orphan(key, copy, guard, record);
         };
         record.orphaned = None;

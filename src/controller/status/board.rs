@@ -144,7 +144,7 @@ impl Board {
                 }
             }
             Change::Source(source) => {
-                for credential in known.credentials.values().filter(|one| one.source == *source) {
+                for credential in known.credentials_of(source) {
                     self.look_at(&credential.name, known, needs, seen, took);
                 }
             }
@@ -154,7 +154,7 @@ impl Board {
                 }
             }
             Change::Copy(place) => {
-                for credential in known.credentials.values().filter(|one| one.copy_name == place.name) {
+                for credential in known.credentials_with_copies_called(&place.name) {
                     self.look_into(&place.namespace, credential, known, needs, seen, took);
                 }
             }

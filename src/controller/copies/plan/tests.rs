@@ -225,6 +225,19 @@ fn a_copy_whose_credential_has_gone(#[case] change: fn(&mut Secret), #[case] exp
     assert_eq!([scene.at(0), scene.at(10)], expected);
 }
 
+#[rstest]
+#[case::owned(|_: &mut Secret| {}, "delete")]
+#[case::without_owner(|copy: &mut Secret| copy.metadata.owner_references = None, "delete")]
+#[case::adopted(adopted, "release")]
+fn a_copy_whose_credential_is_not_listed_is_left_until_the_list_cannot_be_a_late_one_any_more(
+    #[case] change: fn(&mut Secret),
+    #[case] expected: &str,
+) {
+    let mut scene = Scene::new().copy(change);
+    scene.index.retain_credentials(&std::collections::HashSet::new());
+    assert_eq!([scene.at(0), scene.at(119), scene.at(120)], ["at 120", "at 120", expected]);
+}
+
 #[test]
 fn a_copy_whose_credential_has_never_been_seen_is_left_until_the_watch_cannot_be_late_any_more() {
     let stranger =
