@@ -58,15 +58,55 @@ pub enum SourceState {
     /// No Secret of that name has a registry type.
     #[default]
     Missing,
-    /// The kubelet could not decode it, and would fail every pull of a pod that names a copy of it.
+    /// It has a registry type, and cannot be carried.
     Undecodable {
         /// Its uid, by which its deletion is told from that of another.
         uid: Arc<str>,
         /// Its type.
         secret_type: Arc<str>,
-        /// Why, without a word of its content.
-        reason: Arc<str>,
+        /// Why not.
+        defect: Defect,
     },
+}
+
+/// Why a registry Secret is not carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Defect {
+    /// The kubelet could not decode it, and would fail every pull of a pod that names a copy of it. The reason has no word of
+    /// its content.
+    Undecodable(Arc<str>),
+    /// It is itself a copy, which is never a source: two credentials could feed each other what neither holds any more.
+    IsCopy,
+}
+
+impl SourceState {
+    /// It in one word, the same in conditions and explanations.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Good(_) => "Usable",
+            Self::Missing => "SecretMissing",
+            Self::Undecodable { defect, .. } => defect.word(),
+        }
+    }
+}
+
+impl Defect {
+    /// See [`SourceState::word`].
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Undecodable(_) => "SecretUndecodable",
+            Self::IsCopy => "SourceIsACopy",
+        }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undecodable(reason) => formatter.write_str(reason),
+            Self::IsCopy => formatter.write_str("it is a copy made by regcred, which is never a source"),
+        }
+    }
 }
 
 impl Source {
@@ -76,11 +116,8 @@ impl Source {
         let uid: Arc<str> = secret.metadata.uid.as_deref().unwrap_or_default().into();
         let secret_type = secret.type_.as_deref().unwrap_or_default();
         if Origin::of(&secret.metadata).is_some() {
-            let reason = "it is a copy made by regcred, which is never a source".into();
-            return Self {
-                state: SourceState::Undecodable { uid, secret_type: secret_type.into(), reason },
-                ..self
-            };
+            let (secret_type, defect) = (secret_type.into(), Defect::IsCopy);
+            return Self { state: SourceState::Undecodable { uid, secret_type, defect }, ..self };
         }
         let data = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice());
         match (data_key(secret_type), DockerConfig::from_secret(secret_type, data)) {
@@ -96,11 +133,9 @@ impl Source {
                 })),
             },
             (Some(_), Err(error)) => {
-                let reason = error.to_string().into();
-                Self {
-                    state: SourceState::Undecodable { uid, secret_type: secret_type.into(), reason },
-                    ..self
-                }
+                let (secret_type, defect) =
+                    (secret_type.into(), Defect::Undecodable(error.to_string().into()));
+                Self { state: SourceState::Undecodable { uid, secret_type, defect }, ..self }
             }
             (None, _) | (_, Ok(None)) => Self { state: SourceState::Missing, ..self },
         }
@@ -168,7 +203,7 @@ pub(crate) mod tests {
             .after(&registry_secret(r#"{"auths":{"ghcr.io":{"auth":"hunter2"}}}"#), &DigestKey::default());
         assert!(broken.keyring.as_ref().unwrap().answers(&Target::new("ghcr.io/a")));
         assert!(
-            matches!(&broken.state, SourceState::Undecodable { reason, .. } if !reason.contains("hunter2"))
+            matches!(&broken.state, SourceState::Undecodable { defect, .. } if !defect.to_string().contains("hunter2"))
         );
     }
 

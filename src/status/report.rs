@@ -107,10 +107,10 @@ fn copies(known: &Snapshot, credential: &Arc<Credential>, ledger: &Ledger) -> Co
         .unfinished()
         .filter(|(_, state)| matches!(state, CopyState::Conflict | CopyState::Failed))
         .take(LISTED_FAILURES)
-        .map(|(namespace, _)| {
-            let (reason, message) = reason_of(known, credential, namespace);
+        .filter_map(|(namespace, _)| {
+            let (reason, message) = reason_of(known, credential, namespace)?;
             let (namespace, reason) = (namespace.to_string(), reason.to_owned());
-            CopyFailure { namespace, reason, message: brief(message) }
+            Some(CopyFailure { namespace, reason, message: brief(message) })
         });
     CopiesStatus {
         wanted: count(counts.wanted()),
