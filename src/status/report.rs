@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::registries::Registries;
 use super::tally::{CopyState, reason_of};
 use crate::api::RegistryCredentialStatus;
-use crate::api::credential_status::{Condition, CopiesStatus, CopyFailure, StatusSummary};
+use crate::api::credential_status::{Condition, CopiesStatus, CopyFailure, SourceStatus, StatusSummary};
 use crate::knowledge::Snapshot;
 use crate::model::credential::Credential;
 
@@ -53,6 +53,8 @@ pub fn of(
             registries: registries.summary(),
             synced: format!("{}/{}", copies.synced, copies.wanted),
         });
+        let everywhere = ledger.version_everywhere();
+        status.source = everywhere.map(|version| SourceStatus { resource_version: version.to_string() });
         (status.registries, status.more_registries) = (registries.listed, count(registries.more));
         status.copies = Some(copies);
         (&credential.uid, credential.generation, Verdicts::of(known, credential, ledger))

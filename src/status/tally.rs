@@ -168,6 +168,15 @@ pub(super) fn state_of(
     })
 }
 
+/// Whether there is a copy of a credential in a namespace that follows the source and does not hold what that holds. One that
+/// may not stay does not follow: it goes, with its namespace or without.
+pub(super) fn is_behind(known: &Snapshot, credential: &Credential, namespace: &str) -> bool {
+    let copy = known.copies.get(&credential.copy_in(namespace));
+    let own = copy.filter(|copy| copy.credential_uid == credential.uid);
+    own.is_some_and(|copy| known.good_source(credential).is_some_and(|source| source.digest != copy.digest))
+        && known.is_offered(credential, namespace)
+}
+
 /// A single failure that may pass is none: the next attempt comes within seconds.
 fn is_news(setback: &Setback) -> bool {
     setback.attempts > 1 || !matches!(setback.obstacle, Obstacle::Passing(_))
