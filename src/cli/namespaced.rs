@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-/// The name of everything that belongs to regcred, and the namespace it runs in.
+use crate::model::namespace::REGCRED_NAMESPACE;
+
+/// The name of everything that belongs to regcred.
 const NAME: &str = "regcred";
-const OWN_NAMESPACE: &str = "regcred-system";
 /// The namespaces whose pods wait for nobody; as in `manifests/webhooks.yaml`.
-const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE];
+const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", REGCRED_NAMESPACE];
 /// The webhook configurations and the webhooks in them.
 const WEBHOOKS: [(&str, &str); 2] = [
     ("MutatingWebhookConfiguration", "inject-pull-secrets.regcred.dev"),
@@ -38,7 +39,7 @@ pub(super) fn roles(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
         let binding = json!({
             "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata(namespace),
             "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": OWN_NAMESPACE}],
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": REGCRED_NAMESPACE}],
         });
         [role, binding]
     };
@@ -60,7 +61,7 @@ pub(super) fn limits(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
     let container = json!({"name": NAME, "env": variables});
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": OWN_NAMESPACE},
+        "metadata": {"name": NAME, "namespace": REGCRED_NAMESPACE},
         "spec": {"template": {"spec": {"containers": [container]}}},
     });
     let configurations = WEBHOOKS.map(|(kind, webhook)| {

@@ -36,8 +36,8 @@ functions decide; nothing is written.
 
 What is read is read with your own rights: the pod, its namespace and ServiceAccount, all RegistryCredentials, and the \
 Secrets that these name. What you may not read is told as unknown. A copy that you may read tells the keys of a source that \
-you may not. No value of a Secret is ever printed. How the server is set it does not say: give --consent and \
---namespaces as to it.
+you may not. No value of a Secret is ever printed. How the server is set it does not say: give --consent, \
+--namespaces and --regcred-namespace as to it.
 
 With -o json each line has pod, exists (whether it is there already), leftAlone (why no pull Secret is added whatever is \
 offered, or null), images (image, state, why, and credentials: name, answers, why), credentials (name, mode, pullSecret, \

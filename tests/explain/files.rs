@@ -85,6 +85,7 @@ const RULE: &str = "namespaces: ['team-*']";
 #[case::not_selected("", "namespaceSelector: {matchLabels: {a: b}}", &[], 1, "no", "not_looked_at", "never")]
 #[case::excluded("", "namespaces: ['*'], excludeNamespaces: [team-a]", &[], 1, "no", "not_looked_at", "never")]
 #[case::audited("", "namespaces: ['*'], mode: Audit", &[], 1, "yes", "missing", "never")]
+#[case::own_namespace("", RULE, &["--regcred-namespace", "team-a"], 1, "yes", "not_looked_at", "never")]
 #[case::not_accepted("", RULE, &["--consent", "two-sided"], 1, "no", "not_looked_at", "never")]
 fn a_credential_that_an_image_needs_is_explained(
     #[case] more: &str,
