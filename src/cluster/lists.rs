@@ -111,19 +111,19 @@ mod tests {
         assert!(!is_refusal(&watcher::Error::InitialListFailed(error())));
     }
 
-    const ASKED_FOR: Duration = Duration::from_secs(60);
+    const ASKED_FOR: Duration = Duration::from_mins(1);
 
     /// What streams that end after so many seconds each come to; `None` is a list that comes to its end.
     fn after(streams: &[Option<u64>]) -> Vec<bool> {
         let mut unfinished = Unfinished::default();
-        let told = streams.iter().filter_map(|lasted| match lasted {
-            Some(seconds) => Some(unfinished.ended(Duration::from_secs(*seconds), ASKED_FOR)),
-            None => {
-                unfinished.finished();
-                None
+        let mut told = Vec::new();
+        for lasted in streams {
+            match lasted {
+                Some(seconds) => told.push(unfinished.ended(Duration::from_secs(*seconds), ASKED_FOR)),
+                None => unfinished.finished(),
             }
-        });
-        told.collect()
+        }
+        told
     }
 
     #[test]
