@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
@@ -14,8 +15,8 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::changes::{Change, Changes};
-use super::error::told;
-use super::lists::{Lists, is_refusal};
+use super::error::told_of_watch;
+use super::lists::{Lists, NotStreamed, Unfinished, is_refusal};
 use super::pending::Pending;
 use super::reach::{Reach, follow_in};
 use super::sources::SourceWatches;
@@ -29,6 +30,8 @@ use crate::server::{Part, Readiness};
 /// How long one watch request lasts, in seconds. A connection that has died unnoticed is found out 5 s after that,
 /// so for about a minute at most we act on what was.
 const WATCH_SECONDS: u32 = 60;
+/// The same.
+const WHOLE_TIME: Duration = Duration::from_secs(WATCH_SECONDS as u64);
 /// How many Secrets come in one page of a list: they can have 1 MiB each.
 pub(super) const SECRETS_PER_PAGE: u32 = 50;
 
@@ -73,10 +76,11 @@ pub(super) async fn follow<K, S>(
     let config = config.timeout(WATCH_SECONDS);
     while lists.are_streamed() {
         let streamed = lists.begin(config.clone());
-        let End::NotStreamed = attempt(what, api.clone(), streamed, &mut sink, &mut answered).await else {
+        let End::NotStreamed(reason) = attempt(what, api.clone(), streamed, &mut sink, &mut answered).await
+        else {
             return;
         };
-        lists.come_in_pages();
+        lists.come_in_pages(reason);
     }
     attempt(what, api, lists.begin(config), &mut sink, &mut answered).await;
 }
@@ -84,7 +88,7 @@ pub(super) async fn follow<K, S>(
 /// Why following a watch has ended.
 enum End {
     /// The API server would not begin it with the list, or did not bring the list to its end.
-    NotStreamed,
+    NotStreamed(NotStreamed),
     /// A defect.
     Unexpected,
 }
@@ -101,26 +105,32 @@ where
     S: Sink<K>,
 {
     let is_streamed = config.initial_list_strategy == InitialListStrategy::StreamingList;
-    let mut listed = None;
+    let (mut listed, mut began, mut unfinished) = (None, Instant::now(), Unfinished::default());
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            // Some servers in between pass such a watch on, but not the mark at the list's end, so that it never ends.
-            Ok(Event::Init) if is_streamed && listed.is_some() => return End::NotStreamed,
-            Ok(Event::Init) => listed = Some(HashSet::new()),
+            Ok(Event::Init)
+                if is_streamed && listed.is_some() && unfinished.ended(began.elapsed(), WHOLE_TIME) =>
+            {
+                return End::NotStreamed(NotStreamed::Endless);
+            }
+            Ok(Event::Init) => (listed, began) = (Some(HashSet::new()), Instant::now()),
             Ok(Event::InitApply(object)) => {
                 listed.get_or_insert_default().extend(sink.key(&object));
                 sink.apply(&object);
             }
             Ok(Event::InitDone) => {
+                unfinished.finished();
                 sink.retain(&listed.take().unwrap_or_default());
                 answered(Answer::Listed);
             }
             Ok(Event::Apply(object)) => sink.apply(&object),
             Ok(Event::Delete(object)) => sink.delete(&object),
-            Err(error) if is_streamed && is_refusal(&error) => return End::NotStreamed,
+            Err(error) if is_streamed && is_refusal(&error) => {
+                return End::NotStreamed(NotStreamed::Refused);
+            }
             Err(error) => {
-                tracing::warn!(what, error = describe(&error), "a watch failed");
+                tracing::warn!(what, error = told_of_watch(&error), "a watch failed");
                 if is_forbidden(&error) {
                     answered(Answer::Forbidden);
                 }
@@ -135,18 +145,6 @@ fn is_forbidden(error: &watcher::Error) -> bool {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_forbidden(),
         _ => false,
-    }
-}
-
-/// The API server's own words, or what kind of failure it was. Never the text of an error of decoding, which may quote
-/// the object, and that may be a Secret.
-fn describe(error: &watcher::Error) -> &str {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => told(error),
-        watcher::Error::WatchError(status) => &status.message,
-        watcher::Error::NoResourceVersion => "the API server sent no resource version",
     }
 }
 

@@ -60,7 +60,7 @@ pub enum SourceState {
     /// No Secret of that name has a registry type.
     #[default]
     Missing,
-    /// The kubelet could not decode it, and would fail every pull of a pod that names a copy of it.
+    /// It has a registry type, and cannot be carried.
     Undecodable {
         /// Its uid, by which its deletion is told from that of another.
         uid: Arc<str>,
@@ -68,9 +68,49 @@ pub enum SourceState {
         resource_version: Arc<str>,
         /// Its type.
         secret_type: Arc<str>,
-        /// Why, without a word of its content.
-        reason: Arc<str>,
+        /// Why not.
+        defect: Defect,
     },
+}
+
+/// Why a registry Secret is not carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Defect {
+    /// The kubelet could not decode it, and would fail every pull of a pod that names a copy of it. The reason has no word of
+    /// its content.
+    Undecodable(Arc<str>),
+    /// It is itself a copy, which is never a source: two credentials could feed each other what neither holds any more.
+    IsCopy,
+}
+
+impl SourceState {
+    /// It in one word, the same in conditions and explanations.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Good(_) => "Usable",
+            Self::Missing => "SecretMissing",
+            Self::Undecodable { defect, .. } => defect.word(),
+        }
+    }
+}
+
+impl Defect {
+    /// See [`SourceState::word`].
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Undecodable(_) => "SecretUndecodable",
+            Self::IsCopy => "SourceIsACopy",
+        }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undecodable(reason) => formatter.write_str(reason),
+            Self::IsCopy => formatter.write_str("it is a copy made by regcred, which is never a source"),
+        }
+    }
 }
 
 impl Source {
@@ -99,9 +139,8 @@ impl Source {
         let secret_type = secret.type_.as_deref().unwrap_or_default();
         let data = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice());
         let (keyring, state) = if Origin::of(&secret.metadata).is_some() {
-            let reason = "it is a copy made by regcred, which is never a source".into();
-            let secret_type = secret_type.into();
-            (former_keys, SourceState::Undecodable { uid, resource_version, secret_type, reason })
+            let (secret_type, defect) = (secret_type.into(), Defect::IsCopy);
+            (former_keys, SourceState::Undecodable { uid, resource_version, secret_type, defect })
         } else {
             match (data_key(secret_type), DockerConfig::from_secret(secret_type, data)) {
                 (Some(key), Ok(Some(config))) => {
@@ -117,8 +156,9 @@ impl Source {
                     (Some(Arc::new(keyring)), SourceState::Good(Arc::new(source)))
                 }
                 (Some(_), Err(error)) => {
-                    let (secret_type, reason) = (secret_type.into(), error.to_string().into());
-                    (former_keys, SourceState::Undecodable { uid, resource_version, secret_type, reason })
+                    let (secret_type, defect) =
+                        (secret_type.into(), Defect::Undecodable(error.to_string().into()));
+                    (former_keys, SourceState::Undecodable { uid, resource_version, secret_type, defect })
                 }
                 (None, _) | (_, Ok(None)) => (former_keys, SourceState::Missing),
             }
@@ -217,7 +257,7 @@ pub(crate) mod tests {
             .after(&registry_secret(r#"{"auths":{"ghcr.io":{"auth":"hunter2"}}}"#), &DigestKey::default());
         assert!(broken.keyring.as_ref().unwrap().answers(&Target::new("ghcr.io/a")));
         assert!(
-            matches!(&broken.state, SourceState::Undecodable { reason, .. } if !reason.contains("hunter2"))
+            matches!(&broken.state, SourceState::Undecodable { defect, .. } if !defect.to_string().contains("hunter2"))
         );
     }
 

@@ -204,9 +204,10 @@ impl Board {
         let Some(entry) = self.entries.get_mut(&credential.name) else {
             return;
         };
-        let before = entry.ledger.state(namespace);
+        let stands = |ledger: &Ledger| (ledger.state(namespace), ledger.version_everywhere().cloned());
+        let before = stands(&entry.ledger);
         took.extend(entry.ledger.look(known, needs, credential, namespace, seen.at));
-        if entry.ledger.state(namespace) != before {
+        if stands(&entry.ledger) != before {
             entry.changed(seen.at);
         }
     }
