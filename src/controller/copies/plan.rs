@@ -154,9 +154,8 @@ impl<N: Needs> Planner<'_, N> {
         if !self.known.is_offered(credential, &place.namespace) {
             return end(key, guard);
         }
-        // Pods that name it by its former name go on pulling with it, and it follows its source for them.
-        let is_former = credential.copy_name != place.name;
-        if is_former && !self.pods.names(place).unwrap_or(true) {
+        // What was another's is not kept for the sake of a name that the credential has given up.
+        if copy.is_adopted && credential.copy_name != place.name && !self.is_named(place) {
             return end(key, guard);
         }
         let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
@@ -181,7 +180,7 @@ impl<N: Needs> Planner<'_, N> {
                 Some(ends)
             }
         };
-        match self.by_need(wanted, copy, guard, is_former, record) {
+        match self.by_need(wanted, copy, guard, record) {
             Plan::Nothing => source_ends.map_or(Plan::Nothing, Plan::Later),
             Plan::Later(moment) => Plan::Later(source_ends.map_or(moment, |ends| ends.min(moment))),
             other => other,
@@ -247,6 +246,10 @@ impl<N: Needs> Planner<'_, N> {
         Some(Plan::Update { wanted, guard, source: Arc::clone(source), hold })
     }
 
+    fn is_named(&self, place: &ObjectKey) -> bool {
+        self.pods.names(place).unwrap_or(true)
+    }
+
     /// Until when what we know is taken for older than what others knew; `None` when that has lasted too long.
     fn outdated(&self, record: &mut Record) -> Option<Instant> {
         let acts = since(&mut record.outdated, self.now) + OUTDATED_FOR;
@@ -254,21 +257,18 @@ impl<N: Needs> Planner<'_, N> {
     }
 
     /// A copy that no pod needs goes in two steps; see [`Plan::Mark`] and [`Plan::DeleteUnneeded`].
-    fn by_need(
-        &self,
-        wanted: Wanted,
-        copy: &Copy,
-        guard: Guard,
-        is_named: bool,
-        record: &mut Record,
-    ) -> Plan {
+    fn by_need(&self, wanted: Wanted, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
         let Wanted { credential, place } = &wanted;
         // What was another's before stays ours while it is offered. Given back, it could not be given to the next pod, and
         // once the source has changed it might not be taken over again.
-        let is_needed = is_named
-            || copy.is_adopted
-            || credential.distribution == Distribution::Eager
-            || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true);
+        let is_needed = copy.is_adopted
+            || if wanted.has_former_name() {
+                // Pods that name it so go on pulling with it, and it follows its source for them.
+                self.is_named(place)
+            } else {
+                credential.distribution == Distribution::Eager
+                    || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true)
+            };
         if is_needed {
             record.unneeded = None;
             return if copy.is_marked { Plan::Unmark(wanted, guard) } else { Plan::Nothing };
