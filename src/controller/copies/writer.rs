@@ -284,14 +284,4 @@ fn may_take_over(found: &Secret, source: &SourceSecret, conflict: Conflict) -> b
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_came_to_nothing_is_not_tried_again_at_once() {
-        let idle = |outcome: &Outcome| outcome.look_again_after() != Some(Duration::ZERO);
-        let idle: Vec<Outcome> = Outcome::ALL.into_iter().filter(idle).collect();
-        assert_eq!(idle, [Outcome::Overtaken, Outcome::NamespaceGone, Outcome::Failed]);
-        assert_eq!(Outcome::NamespaceGone.look_again_after(), None, "only the watch brings another answer");
-    }
-}
+mod tests;
