@@ -117,8 +117,8 @@ async fn whoever_does_not_lead_any_more_begins_no_write() {
     let (writer, requests) = writer(&[], Leadership::until(Instant::now()));
     for (name, plan) in plans() {
         assert_eq!(writer.carry_out(plan).await, Outcome::Overtaken, "{name}");
-        let writes: Vec<_> = taken(&requests).into_iter().filter(|(method, ..)| method != "GET").collect();
-        assert_eq!(writes, [], "{name}");
+        let begun: Vec<_> = taken(&requests).into_iter().filter(|(method, ..)| method != "GET").collect();
+        assert_eq!(begun, [], "{name}");
     }
 }
 
