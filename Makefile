@@ -46,10 +46,10 @@ manifests: ## Generate the CustomResourceDefinition in manifests/ from its Rust 
 	cargo run --locked --quiet -- manifests crd >"$$new"; \
 	cp "$$new" $(CRD); echo "wrote $(CRD)"
 
-namespaced: ## Write manifests/namespaced/ for some namespaces (NAMESPACES=registries,team-a)
+namespaced: ## Write manifests/namespaced/ for some namespaces (NAMESPACES=registries,team-a, ARGS=--evict-failing-pods)
 	@for part in rbac:roles limits:limits; do \
 	new=$$(mktemp); \
-	cargo run --locked --quiet -- manifests "$${part%:*}" --namespaces="$(NAMESPACES)" >"$$new" || { rm -f "$$new"; exit 1; }; \
+	cargo run --locked --quiet -- manifests "$${part%:*}" --namespaces="$(NAMESPACES)" $(ARGS) >"$$new" || { rm -f "$$new"; exit 1; }; \
 	mv "$$new" "manifests/namespaced/$${part#*:}.yaml"; echo "wrote manifests/namespaced/$${part#*:}.yaml"; done
 
 image: ## Build the container image

@@ -13,6 +13,7 @@ mod admission {
     mod foreign;
     mod kept_out;
     mod lifecycle;
+    mod metrics;
     mod neighbours;
     mod obstacles;
     mod pods;

@@ -12,7 +12,7 @@ use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client};
 use prometheus::{Registry, TextEncoder};
 use regcred::api::RegistryCredential;
-use regcred::events::{Limits, Rate, Recorder, Regarding};
+use regcred::events::{Kind, Limits, Occurrence, Rate, Recorder, Regarding};
 use regcred::telemetry::event_metrics::EventMetrics;
 
 /// The API server answers within milliseconds; a busy machine takes longer.
@@ -56,7 +56,10 @@ impl Scene {
     }
 
     fn warn(&self, regarding: &Regarding, note: &str) {
-        self.recorder.warning(regarding.clone(), "CopyRefused", "Copy", note);
+        let (regarding, note) = (regarding.clone(), note.to_owned());
+        let occurrence =
+            Occurrence { regarding, kind: Kind::Warning, reason: "CopyRefused", action: "Copy", note };
+        self.recorder.record(occurrence);
     }
 
     fn events(&self) -> Api<Event> {

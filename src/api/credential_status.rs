@@ -24,6 +24,9 @@ pub struct RegistryCredentialStatus {
     /// How many hosts more there are.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_registries: i64,
+    /// What is in every copy; missing while one holds something else, or is still to be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceStatus>,
     /// How many copies there should be, and are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copies: Option<CopiesStatus>,
@@ -57,6 +60,15 @@ pub struct Condition {
     pub reason: String,
     /// The reason in a sentence, and what to do about it.
     pub message: String,
+}
+
+/// The source as every copy holds it.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(transform = require_what_is_always_written)]
+pub struct SourceStatus {
+    /// The resourceVersion of the source Secret: its content is in every copy, also where no pod needs one any more.
+    pub resource_version: String,
 }
 
 /// How many copies there should be, and are.

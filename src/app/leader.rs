@@ -11,7 +11,7 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pods;
 use crate::controller::copies::{self, Reconciler};
-use crate::controller::repair::Repair;
+use crate::controller::repair::{self, Repair};
 use crate::controller::status::Reporter;
 use crate::events::Recorder;
 use crate::knowledge::{Index, Pods};
@@ -54,7 +54,7 @@ impl Leader {
                 changes: changes.clone(),
                 leadership: leadership.clone(),
                 recorder: recorder.clone(),
-                metrics: PodMetrics::register(registry)?,
+                metrics: PodMetrics::register(registry, &repair::eviction_results())?,
                 settings: arguments.pods.clone(),
             };
             tasks.spawn("repair of pods", repair.run());

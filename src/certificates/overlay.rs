@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use super::authority::{Authority, CertificateError, service_names};
 use super::overlay_files::{File, Image, Overlay};
+use crate::model::namespace::REGCRED_NAMESPACE;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -31,7 +32,7 @@ pub struct Arguments {
     pub base: PathBuf,
 
     /// The namespace that regcred runs in
-    #[arg(long, default_value = "regcred-system")]
+    #[arg(long, default_value = REGCRED_NAMESPACE)]
     pub namespace: String,
 
     /// The Service that the API server calls

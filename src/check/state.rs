@@ -21,12 +21,10 @@ use crate::model::consent::Consent;
 use crate::model::copy::{CopyAnswer, Origin};
 use crate::model::credential::CredentialError;
 use crate::model::module::SelectedSecret;
-use crate::model::namespace::Namespace;
+use crate::model::namespace::{Namespace, REGCRED_NAMESPACE};
 use crate::model::scope::{self, Scope};
 use crate::policy::{Answers, NamespaceAnswer, Need, SecretsAnswer};
 
-/// The namespace that `manifests/` install regcred into.
-const OWN_NAMESPACE: &str = "regcred-system";
 /// The label that the API server gives every namespace, with its name as value (`corev1.LabelMetadataName`).
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
@@ -42,6 +40,10 @@ pub(crate) struct AsServed {
         long, env = "REGCRED_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = scope::parse_name
     )]
     namespaces: Vec<Arc<str>>,
+
+    /// The namespace that regcred serve runs in, which gets no copies
+    #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME", default_value = REGCRED_NAMESPACE)]
+    regcred_namespace: String,
 }
 
 /// What is known of the cluster, and what is found out while deciding.
@@ -169,8 +171,9 @@ impl Objects {
 
     /// The cluster that holds these.
     pub(crate) fn into_state(self, served: &AsServed, mut report: impl FnMut(Problem)) -> State {
-        let index =
-            Index::new(OWN_NAMESPACE).with_consent(served.consent).with_scope(Scope::of(&served.namespaces));
+        let index = Index::new(&served.regcred_namespace)
+            .with_consent(served.consent)
+            .with_scope(Scope::of(&served.namespaces));
         // The uids by which the copies that are there name their credentials.
         let mut uids: BTreeMap<String, String> = BTreeMap::new();
         for origin in self.secrets.iter().filter_map(|secret| Origin::of(&secret.metadata)) {

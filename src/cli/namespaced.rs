@@ -4,27 +4,32 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-/// The name of everything that belongs to regcred, and the namespace it runs in.
+use crate::model::namespace::REGCRED_NAMESPACE;
+
+/// The name of everything that belongs to regcred.
 const NAME: &str = "regcred";
-const OWN_NAMESPACE: &str = "regcred-system";
 /// The namespaces whose pods wait for nobody; as in `manifests/webhooks.yaml`.
-const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", OWN_NAMESPACE];
+const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", REGCRED_NAMESPACE];
 /// The webhook configurations and the webhooks in them.
 const WEBHOOKS: [(&str, &str); 2] = [
     ("MutatingWebhookConfiguration", "inject-pull-secrets.regcred.dev"),
     ("ValidatingWebhookConfiguration", "ephemeral-containers.regcred.dev"),
 ];
 
-/// A role and its binding in each namespace: what the cluster role of the base gives in all of them.
-pub(super) fn roles(namespaces: &[Arc<str>]) -> Vec<Value> {
-    let rules = json!([
-        {
+/// A role and its binding in each namespace: what the cluster role of the base gives in all of them, and the component
+/// `evict-failing-pods` if that is wanted.
+pub(super) fn roles(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
+    let mut rules = vec![
+        json!({
             "apiGroups": [""],
             "resources": ["secrets"],
             "verbs": ["list", "watch", "get", "create", "patch", "delete"],
-        },
-        {"apiGroups": [""], "resources": ["pods", "serviceaccounts"], "verbs": ["list", "watch"]},
-    ]);
+        }),
+        json!({"apiGroups": [""], "resources": ["pods", "serviceaccounts"], "verbs": ["list", "watch"]}),
+    ];
+    if evicts {
+        rules.push(json!({"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}));
+    }
     let metadata = |namespace: &str| json!({"name": NAME, "namespace": namespace, "labels": {"app.kubernetes.io/name": NAME}});
     let group = "rbac.authorization.k8s.io";
     let of_namespace = |namespace: &Arc<str>| {
@@ -34,7 +39,7 @@ pub(super) fn roles(namespaces: &[Arc<str>]) -> Vec<Value> {
         let binding = json!({
             "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata(namespace),
             "roleRef": {"apiGroup": group, "kind": "Role", "name": NAME},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": OWN_NAMESPACE}],
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": REGCRED_NAMESPACE}],
         });
         [role, binding]
     };
@@ -42,18 +47,21 @@ pub(super) fn roles(namespaces: &[Arc<str>]) -> Vec<Value> {
 }
 
 /// Patches: the server looks at these namespaces alone, and is asked about pods of no others.
-pub(super) fn limits(namespaces: &[Arc<str>]) -> Vec<Value> {
+pub(super) fn limits(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
     let names: Vec<&str> = namespaces.iter().map(AsRef::as_ref).collect();
     let selector = json!({"matchExpressions": [
         {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names},
         {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": SYSTEM_NAMESPACES},
         {"key": "regcred.dev/inject", "operator": "NotIn", "values": ["disabled"]},
     ]});
-    let variable = json!({"name": "REGCRED_NAMESPACES", "value": names.join(",")});
-    let container = json!({"name": NAME, "env": [variable]});
+    let mut variables = vec![json!({"name": "REGCRED_NAMESPACES", "value": names.join(",")})];
+    if evicts {
+        variables.push(json!({"name": "REGCRED_EVICT_FAILING_PODS", "value": "true"}));
+    }
+    let container = json!({"name": NAME, "env": variables});
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": OWN_NAMESPACE},
+        "metadata": {"name": NAME, "namespace": REGCRED_NAMESPACE},
         "spec": {"template": {"spec": {"containers": [container]}}},
     });
     let configurations = WEBHOOKS.map(|(kind, webhook)| {

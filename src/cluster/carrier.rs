@@ -148,7 +148,8 @@ impl Inner {
         let CopyAnswer::Blocked(obstacle) = answer else {
             return;
         };
-        tracing::warn!(copy = %wanted.place, ?obstacle, "a copy could not be created");
+        let (reason, detail) = (obstacle.word(), obstacle.detail());
+        tracing::warn!(copy = %wanted.place, reason, detail, "a copy could not be created");
         match obstacle {
             // Not held against the namespace that may come back under its name. Nobody writes in vain for that reason:
             // the API server itself refuses pods in a namespace that it knows to be ending.

@@ -24,7 +24,7 @@ pub enum Change {
     Source(ObjectKey),
     /// A namespace.
     Namespace(Arc<str>),
-    /// What is there under a copy's name.
+    /// What is there under a copy's name, or whether a copy may be there.
     Copy(ObjectKey),
     /// Which images and pull Secrets the pods of a namespace name.
     Pods(Arc<str>),

@@ -1,5 +1,7 @@
 //! What the API server says when it does not do what it is asked to, in words for people.
 
+use kube::runtime::watcher;
+
 /// The longest account of an API error in a warning, in characters; the warning has room for 120 in all.
 const BRIEF_LENGTH: usize = 80;
 
@@ -13,7 +15,18 @@ pub fn told(error: &kube::Error) -> &str {
     }
 }
 
-/// The same in a few words, for warnings.
+/// The same of a watch.
+pub fn told_of_watch(error: &watcher::Error) -> &str {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => told(error),
+        watcher::Error::WatchError(status) => &status.message,
+        watcher::Error::NoResourceVersion => "the API server sent no resource version",
+    }
+}
+
+/// [`told`] in a few words, for warnings.
 ///
 /// Whoever is told knows which object it is about; what `secrets "name" is forbidden: ` takes is needed for the
 /// reason.
@@ -21,4 +34,25 @@ pub fn brief(error: &kube::Error) -> String {
     let told = told(error);
     let reason = told.split_once(" is forbidden: ").map_or(told, |(_, reason)| reason);
     reason.chars().take(BRIEF_LENGTH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_decoded_is_never_told() {
+        let error = || kube::Error::SerdeError(serde_json::Error::custom("invalid type: string \"hunter2\""));
+        assert!(format!("{:?}", error()).contains("hunter2"));
+        assert_eq!(told(&error()), "the API server's answer could not be read");
+        for error in [
+            watcher::Error::InitialListFailed(error()),
+            watcher::Error::WatchStartFailed(error()),
+            watcher::Error::WatchFailed(error()),
+        ] {
+            assert_eq!(told_of_watch(&error), "the API server's answer could not be read");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
@@ -14,14 +15,14 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::changes::{Change, Changes};
-use super::error::told;
-use super::lists::{Lists, is_refusal};
+use super::error::told_of_watch;
+use super::lists::{Lists, NotStreamed, Unfinished, is_refusal};
 use super::pending::Pending;
 use super::reach::{Reach, follow_in};
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
-use crate::knowledge::Index;
 use crate::knowledge::index::key_of;
+use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
 use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE, Wanted};
 use crate::server::{Part, Readiness};
@@ -29,6 +30,8 @@ use crate::server::{Part, Readiness};
 /// How long one watch request lasts, in seconds. A connection that has died unnoticed is found out 5 s after that,
 /// so for about a minute at most we act on what was.
 const WATCH_SECONDS: u32 = 60;
+/// The same.
+const WHOLE_TIME: Duration = Duration::from_secs(WATCH_SECONDS as u64);
 /// How many Secrets come in one page of a list: they can have 1 MiB each.
 pub(super) const SECRETS_PER_PAGE: u32 = 50;
 
@@ -73,10 +76,11 @@ pub(super) async fn follow<K, S>(
     let config = config.timeout(WATCH_SECONDS);
     while lists.are_streamed() {
         let streamed = lists.begin(config.clone());
-        let End::NotStreamed = attempt(what, api.clone(), streamed, &mut sink, &mut answered).await else {
+        let End::NotStreamed(reason) = attempt(what, api.clone(), streamed, &mut sink, &mut answered).await
+        else {
             return;
         };
-        lists.come_in_pages();
+        lists.come_in_pages(reason);
     }
     attempt(what, api, lists.begin(config), &mut sink, &mut answered).await;
 }
@@ -84,7 +88,7 @@ pub(super) async fn follow<K, S>(
 /// Why following a watch has ended.
 enum End {
     /// The API server would not begin it with the list, or did not bring the list to its end.
-    NotStreamed,
+    NotStreamed(NotStreamed),
     /// A defect.
     Unexpected,
 }
@@ -101,26 +105,32 @@ where
     S: Sink<K>,
 {
     let is_streamed = config.initial_list_strategy == InitialListStrategy::StreamingList;
-    let mut listed = None;
+    let (mut listed, mut began, mut unfinished) = (None, Instant::now(), Unfinished::default());
     let mut events = std::pin::pin!(watcher(api, config).default_backoff());
     while let Some(event) = events.next().await {
         match event {
-            // Some servers in between pass such a watch on, but not the mark at the list's end, so that it never ends.
-            Ok(Event::Init) if is_streamed && listed.is_some() => return End::NotStreamed,
-            Ok(Event::Init) => listed = Some(HashSet::new()),
+            Ok(Event::Init)
+                if is_streamed && listed.is_some() && unfinished.ended(began.elapsed(), WHOLE_TIME) =>
+            {
+                return End::NotStreamed(NotStreamed::Endless);
+            }
+            Ok(Event::Init) => (listed, began) = (Some(HashSet::new()), Instant::now()),
             Ok(Event::InitApply(object)) => {
                 listed.get_or_insert_default().extend(sink.key(&object));
                 sink.apply(&object);
             }
             Ok(Event::InitDone) => {
+                unfinished.finished();
                 sink.retain(&listed.take().unwrap_or_default());
                 answered(Answer::Listed);
             }
             Ok(Event::Apply(object)) => sink.apply(&object),
             Ok(Event::Delete(object)) => sink.delete(&object),
-            Err(error) if is_streamed && is_refusal(&error) => return End::NotStreamed,
+            Err(error) if is_streamed && is_refusal(&error) => {
+                return End::NotStreamed(NotStreamed::Refused);
+            }
             Err(error) => {
-                tracing::warn!(what, error = describe(&error), "a watch failed");
+                tracing::warn!(what, error = told_of_watch(&error), "a watch failed");
                 if is_forbidden(&error) {
                     answered(Answer::Forbidden);
                 }
@@ -135,18 +145,6 @@ fn is_forbidden(error: &watcher::Error) -> bool {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_forbidden(),
         _ => false,
-    }
-}
-
-/// The API server's own words, or what kind of failure it was. Never the text of an error of decoding, which may quote
-/// the object, and that may be a Secret.
-fn describe(error: &watcher::Error) -> &str {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => told(error),
-        watcher::Error::WatchError(status) => &status.message,
-        watcher::Error::NoResourceVersion => "the API server sent no resource version",
     }
 }
 
@@ -223,11 +221,11 @@ impl Sink<RegistryCredential> for Credentials {
     fn apply(&mut self, object: &RegistryCredential) {
         // Most of what comes is a status that regcred itself has written, which concerns no copy.
         if !self.index.knows_spec(object) {
+            let before = self.index.snapshot();
             if let Err(error) = self.index.apply_credential(object) {
                 tracing::warn!(credential = object.name_any(), %error, "this RegistryCredential cannot be used");
             }
-            self.sources.follow_credentials(&self.index.snapshot());
-            self.changes.add(&change_of(object));
+            self.tell(object, &before);
         }
         if self.index.apply_status(object) {
             self.changes.add(&Change::Status(object.name_any().into()));
@@ -235,9 +233,9 @@ impl Sink<RegistryCredential> for Credentials {
     }
 
     fn delete(&mut self, object: &RegistryCredential) {
+        let before = self.index.snapshot();
         self.index.delete_credential(&object.name_any());
-        self.sources.follow_credentials(&self.index.snapshot());
-        self.changes.add(&change_of(object));
+        self.tell(object, &before);
     }
 
     fn retain(&mut self, listed: &HashSet<String>) {
@@ -247,8 +245,17 @@ impl Sink<RegistryCredential> for Credentials {
     }
 }
 
-fn change_of(object: &RegistryCredential) -> Change {
-    Change::Credential { name: object.name_any().into(), uid: object.uid().unwrap_or_default().into() }
+impl Credentials {
+    fn tell(&mut self, object: &RegistryCredential, before: &Snapshot) {
+        let known = self.index.snapshot();
+        self.sources.follow_credentials(&known);
+        let (name, uid) = (object.name_any(), object.uid().unwrap_or_default());
+        // Another credential's copy may belong where a source was, and may not where one is.
+        for source in [before, &known].into_iter().filter_map(|known| known.source_named_by(&name)) {
+            self.changes.add(&Change::Copy(source.clone()));
+        }
+        self.changes.add(&Change::Credential { name: name.into(), uid: uid.into() });
+    }
 }
 
 /// A copy that is gone although pods rely on it is created again.

@@ -126,15 +126,4 @@ impl Recorder {
     ) {
         self.record(Occurrence { regarding, kind: Kind::Normal, reason, action, note: note.to_string() });
     }
-
-    /// Records something for which somebody may have to do something.
-    pub fn warning(
-        &self,
-        regarding: Regarding,
-        reason: &'static str,
-        action: &'static str,
-        note: impl Display,
-    ) {
-        self.record(Occurrence { regarding, kind: Kind::Warning, reason, action, note: note.to_string() });
-    }
 }

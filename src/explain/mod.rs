@@ -36,12 +36,13 @@ functions decide; nothing is written.
 
 What is read is read with your own rights: the pod, its namespace and ServiceAccount, all RegistryCredentials, and the \
 Secrets that these name. What you may not read is told as unknown. A copy that you may read tells the keys of a source that \
-you may not. No value of a Secret is ever printed. How the server is set it does not say: give --consent and \
---namespaces as to it.
+you may not. No value of a Secret is ever printed. How the server is set it does not say: give --consent, \
+--namespaces and --regcred-namespace as to it.
 
 With -o json each line has pod, exists (whether it is there already), leftAlone (why no pull Secret is added whatever is \
 offered, or null), images (image, state, why, and credentials: name, answers, why), credentials (name, mode, pullSecret, \
-and of offered, copy and verdict each what it is and why), state (served, lacks or unknown, of the worst image) and summary.
+and of offered, copy and verdict each what it is and why; what keeps a copy away has the reason that the conditions of \
+its RegistryCredential have for it, such as ForeignSecret), state (served, lacks or unknown, of the worst image) and summary.
 
 Exit codes: 0 no image lacks a pull Secret that regcred could give; 1 one does; 2 it could not be told (the reason is on \
 standard error, or what is unknown in the text), or the command line is wrong.

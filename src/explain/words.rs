@@ -6,6 +6,7 @@ use crate::api::Mode;
 use crate::model::consent::Dissent;
 use crate::model::copy::Obstacle;
 use crate::model::credential::{Credential, NotOffered, Offer};
+use crate::model::source::SourceState;
 use crate::policy::explain::{Answer, CopyState, CredentialExplained, LeftAlone, Verdict, Why};
 
 pub(super) fn left_alone(why: LeftAlone) -> &'static str {
@@ -110,11 +111,11 @@ fn copy(explained: &CredentialExplained, cluster: &Cluster) -> Told {
             ("unknown", format!("it is not there; whether Secret {source} can be copied could not be read"))
         }
         CopyState::SourceMissing => (
-            "source_missing",
+            SourceState::Missing.word(),
             format!("it is not there, and Secret {source} is missing or no registry Secret: create that"),
         ),
-        CopyState::SourceUndecodable(reason) => {
-            ("source_broken", format!("it is not there, and Secret {source} is broken: {reason}"))
+        CopyState::SourceBroken(defect) => {
+            (defect.word(), format!("it is not there, and Secret {source} is not carried: {defect}"))
         }
         CopyState::Blocked(obstacle) => blocked(obstacle),
         CopyState::NotLookedAt => ("not_looked_at", "nothing depends on it".to_owned()),
@@ -123,22 +124,19 @@ fn copy(explained: &CredentialExplained, cluster: &Cluster) -> Told {
 }
 
 fn blocked(obstacle: &Obstacle) -> (&'static str, String) {
-    match obstacle {
-        Obstacle::Foreign => (
-            "foreign",
+    let why = match obstacle {
+        Obstacle::Foreign => {
             "a Secret that is not regcred's stands in its place: delete that, or set another spec.copyName"
-                .to_owned(),
+                .to_owned()
+        }
+        Obstacle::Rival(rival) => format!(
+            "the copy of RegistryCredential {rival} stands in its place: set another spec.copyName in one"
         ),
-        Obstacle::Rival(rival) => (
-            "rival",
-            format!(
-                "the copy of RegistryCredential {rival} stands in its place: set another spec.copyName in one"
-            ),
-        ),
-        Obstacle::Passing(reason) => ("later", format!("it cannot be created now: {reason}")),
-        Obstacle::Lasting(reason) => ("never", format!("it cannot be created: {reason}")),
-        Obstacle::NamespaceGone => ("never", "its namespace is gone".to_owned()),
-    }
+        Obstacle::Passing(reason) => format!("it cannot be created now: {reason}"),
+        Obstacle::Lasting(reason) => format!("it cannot be created: {reason}"),
+        Obstacle::NamespaceGone => "its namespace is gone".to_owned(),
+    };
+    (obstacle.word(), why)
 }
 
 fn verdict(explained: &CredentialExplained, standing: Standing, exists: bool) -> Told {

@@ -3,6 +3,7 @@
 //! The [`Index`] publishes a [`Snapshot`] after every change, which its readers take without a lock.
 
 pub mod copy;
+mod credentials;
 pub mod index;
 mod matching;
 pub mod pods;

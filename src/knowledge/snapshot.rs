@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::copy::Copy;
+use super::credentials::Directory;
 use crate::api::RegistryCredentialStatus;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub credentials: imbl::OrdMap<Arc<str>, Arc<Credential>>,
     /// Credentials that cannot be compiled, by name.
     pub unusable: imbl::OrdMap<Arc<str>, Unusable>,
+    /// Where to find the credentials in both.
+    pub(super) directory: Directory,
     /// The version of each credential that is stored, by its name.
     pub stored: imbl::HashMap<Arc<str>, Arc<Stored>>,
     /// The uids of credentials that have been seen to go while copies of theirs were there.
@@ -68,6 +71,8 @@ pub struct Unusable {
     pub uid: Arc<str>,
     /// The generation of its spec.
     pub generation: i64,
+    /// The Secret that it refers to.
+    pub source: ObjectKey,
     /// What is wrong with it.
     pub error: CredentialError,
 }
@@ -93,11 +98,6 @@ impl Snapshot {
     /// any moment, so it counts as missing until the mark has been taken off.
     pub fn has_copy(&self, place: &ObjectKey, credential: &Credential) -> bool {
         self.copies.get(place).is_some_and(|copy| copy.credential_uid == credential.uid && !copy.is_marked)
-    }
-
-    /// Whether the credential of this uid is there, but makes no sense as it is written now.
-    pub fn is_unusable(&self, credential_uid: &str) -> bool {
-        self.unusable.values().any(|credential| *credential.uid == *credential_uid)
     }
 
     /// What is known of the source of a credential; `None` until it has been looked for.

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::Snapshot;
+use super::copy::Copy;
 use crate::api::Mode;
+use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::credential::{Credential, NotOffered, Offer};
 
@@ -57,12 +59,11 @@ impl Snapshot {
         self.may_have(credential, namespace) == Wants::Copy
     }
 
-    /// Of a place that is the source itself there is no copy.
     fn may_have(&self, credential: &Credential, namespace: &str) -> Wants {
         let seen = self.namespaces.get(namespace);
         let labels = seen.map(|seen| &seen.labels);
         let is_out_of_question = self.keeps_out_of(namespace)
-            || credential.copy_in(namespace) == credential.source
+            || self.is_kept_for_a_source(credential, &credential.copy_in(namespace))
             || seen.is_some_and(|seen| seen.opts_out())
             || self.offers(credential, namespace, labels).is_no();
         match seen {
@@ -70,6 +71,13 @@ impl Snapshot {
             Some(seen) if !seen.terminating => Wants::Copy,
             Some(_) | None => Wants::Perhaps,
         }
+    }
+
+    /// Whether a place is that of a source, its own or another credential's: a copy there would be written over what others are
+    /// made of. One that regcred itself has made there already is no source, whoever refers to it, and pods pull with it.
+    fn is_kept_for_a_source(&self, credential: &Credential, place: &ObjectKey) -> bool {
+        let is_made = |copy: &Copy| copy.credential_uid == credential.uid && !copy.is_adopted;
+        self.is_a_source(place) && !self.copies.get(place).is_some_and(is_made)
     }
 }
 
@@ -115,7 +123,6 @@ mod tests {
     #[case::not_selected(json!({"namespaceSelector": {"matchLabels": {"pull": "no"}}}), "team-a", Wants::Nothing)]
     #[case::system(json!({"namespaces": ["*"]}), "kube-system", Wants::Nothing)]
     #[case::our_own(json!({"namespaces": ["*"]}), "regcred-system", Wants::Nothing)]
-    #[case::its_source(json!({"namespaces": ["*"], "copyName": "ghcr"}), "sources", Wants::Nothing)]
     #[case::beside_its_source(json!({"namespaces": ["*"]}), "sources", Wants::Copy)]
     #[case::ending(json!({"namespaces": ["*"]}), "ending", Wants::Perhaps)]
     #[case::ending_and_not_named(json!({"namespaces": ["team-a"]}), "ending", Wants::Nothing)]
@@ -163,6 +170,46 @@ mod tests {
         let credential = credential(&everywhere);
         assert_eq!(known.wants(&credential, "team-a"), Wants::Nothing);
         assert!(known.is_offered(&credential, "team-a"));
+    }
+
+    /// Whose source is under the name of the copy in `team-a`, and what copy is there.
+    #[rstest]
+    #[case::nobodys("nobody", None, Wants::Copy)]
+    #[case::its_own("ghcr", None, Wants::Nothing)]
+    #[case::another_credentials("other", None, Wants::Nothing)]
+    #[case::and_the_copy_is_there("other", Some(("uid-of-ghcr", false)), Wants::Copy)]
+    #[case::and_was_taken_over("other", Some(("uid-of-ghcr", true)), Wants::Nothing)]
+    #[case::and_is_a_copy_of_another("other", Some(("uid-of-other", false)), Wants::Nothing)]
+    fn a_source_is_no_place_of_a_copy(
+        #[case] whose: &str,
+        #[case] there: Option<(&str, bool)>,
+        #[case] expected: Wants,
+    ) {
+        let index = Index::new("regcred-system");
+        index.apply_namespace(&ObjectMeta { name: Some("team-a".into()), ..ObjectMeta::default() });
+        for name in ["ghcr", "other"] {
+            let (namespace, source) =
+                if name == whose { ("team-a", "regcred-ghcr") } else { ("sources", "any") };
+            let object = json!({
+                "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
+                "metadata": {"name": name, "uid": format!("uid-of-{name}")},
+                "spec": {"secretRef": {"namespace": namespace, "name": source}, "namespaces": ["*"]},
+            });
+            index.apply_credential(&serde_json::from_value(object).unwrap()).unwrap();
+        }
+        if let Some((uid, is_adopted)) = there {
+            let origin = json!({
+                "credential": "any", "credentialUid": uid, "adopted": is_adopted, "source": "any", "sourceUid": "any",
+                "sourceResourceVersion": "1", "copy": "team-a/regcred-ghcr",
+            });
+            let copy = json!({"metadata": {
+                "namespace": "team-a", "name": "regcred-ghcr", "labels": {"regcred.dev/copy": "true"},
+                "annotations": {"regcred.dev/origin": origin.to_string()},
+            }});
+            index.apply_copy(&serde_json::from_value(copy).unwrap());
+        }
+        let known = index.snapshot();
+        assert_eq!(known.wants(&known.credentials["ghcr"], "team-a"), expected);
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub struct Leadership {
 }
 
 impl Leadership {
+    /// Leads until that moment and never again, for tests.
+    #[cfg(test)]
+    pub(crate) fn until(writes_until: Instant) -> Self {
+        Self { terms: watch::channel(Some(Term { number: 1, writes_until })).1 }
+    }
+
     /// Whether a write may start now: this replica leads, and its renew deadline is not over.
     ///
     /// Asked right before each write. One that has started may still be under way when another replica leads, so every

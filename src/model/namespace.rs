@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use kube::core::ObjectMeta;
 
+/// The namespace that `manifests/` install regcred into.
+pub const REGCRED_NAMESPACE: &str = "regcred-system";
 /// The label by which a pod, or a namespace for all its pods, opts out of injection.
 pub const OPT_OUT_LABEL: &str = "regcred.dev/inject";
 /// The value of [`OPT_OUT_LABEL`] that does so.

@@ -16,6 +16,7 @@ use crate::model::copy::{Obstacle, Wanted};
 use crate::model::credential::{Credential, NotOffered, Offer};
 use crate::model::keyring::Target;
 use crate::model::pod::Pod;
+use crate::model::source::Defect;
 use crate::review::Request;
 
 /// What explaining a pod comes to.
@@ -105,8 +106,8 @@ pub enum CopyState {
     ToBeCreated,
     /// It is not there, and its source is missing or no registry Secret.
     SourceMissing,
-    /// It is not there, and its source is broken.
-    SourceUndecodable(Arc<str>),
+    /// It is not there, and its source cannot be carried.
+    SourceBroken(Defect),
     /// Something stands in its way.
     Blocked(Obstacle),
     /// It was not looked at, because nothing depends on it.
@@ -242,7 +243,7 @@ fn copy_state(known: &Snapshot, wanted: &Wanted, standing: Option<Standing<'_>>)
         Some(Standing::Present | Standing::Created) => CopyState::There,
         Some(Standing::WouldBeCreated | Standing::ToBeCreated) => CopyState::ToBeCreated,
         Some(Standing::SourceMissing) => CopyState::SourceMissing,
-        Some(Standing::SourceUndecodable(reason)) => CopyState::SourceUndecodable(reason.into()),
+        Some(Standing::SourceBroken(defect)) => CopyState::SourceBroken(defect.clone()),
         Some(Standing::Blocked(obstacle)) => CopyState::Blocked(obstacle.clone()),
         Some(Standing::PodIsMirror | Standing::AccountIsGuarded) | None => CopyState::NotLookedAt,
     }

@@ -11,6 +11,7 @@ use crate::knowledge::Snapshot;
 use crate::model::copy::{Obstacle, Wanted};
 use crate::model::credential::Offer;
 use crate::model::pod::Pod;
+use crate::model::source::Defect;
 use crate::review::Request;
 
 pub(super) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers, now: Instant) -> Step {
@@ -212,8 +213,12 @@ impl<'a> Injection<'a> {
                 ));
                 self.await_copy(wanted);
             }
-            Standing::SourceUndecodable(reason) => {
-                self.leave_out(name, &format!("pull Secret {name} not added: {source} is broken: {reason}"));
+            Standing::SourceBroken(defect) => {
+                let what = match defect {
+                    Defect::Undecodable(reason) => format!("{source} is broken: {reason}"),
+                    Defect::IsCopy => format!("its source {source} is itself a copy by regcred"),
+                };
+                self.leave_out(name, &format!("pull Secret {name} not added: {what}"));
             }
             Standing::Blocked(Obstacle::Foreign) => self.leave_out(
                 name,

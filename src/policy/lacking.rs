@@ -52,7 +52,7 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
     };
     let names = patch.map(Patch::names).unwrap_or_default().to_vec();
     let is_there = |name: &String| {
-        let mut credentials = known.credentials.values().filter(|credential| *credential.copy_name == **name);
+        let mut credentials = known.credentials_with_copies_called(name);
         credentials.any(|credential| known.has_copy(&credential.copy_in(namespace), credential))
     };
     Lacking { are_there: names.iter().all(is_there), names }

@@ -7,7 +7,7 @@ use crate::knowledge::Snapshot;
 use crate::model::ObjectKey;
 use crate::model::copy::{CopyAnswer, Obstacle, Wanted};
 use crate::model::pod::Pod;
-use crate::model::source::SourceState;
+use crate::model::source::{Defect, SourceState};
 
 /// What the pods of a namespace are judged on.
 pub(super) struct Ground<'a> {
@@ -33,7 +33,7 @@ pub(super) enum Standing<'a> {
     /// It must be created first, or looked for where nothing may be written.
     ToBeCreated,
     SourceMissing,
-    SourceUndecodable(&'a str),
+    SourceBroken(&'a Defect),
     Blocked(&'a Obstacle),
 }
 
@@ -44,9 +44,7 @@ impl Standing<'_> {
         match self {
             Self::Present | Self::Created | Self::WouldBeCreated | Self::SourceMissing => true,
             Self::Blocked(obstacle) => matches!(obstacle, Obstacle::Passing(_)),
-            Self::PodIsMirror | Self::AccountIsGuarded | Self::ToBeCreated | Self::SourceUndecodable(_) => {
-                false
-            }
+            Self::PodIsMirror | Self::AccountIsGuarded | Self::ToBeCreated | Self::SourceBroken(_) => false,
         }
     }
 }
@@ -73,7 +71,7 @@ impl<'a> Ground<'a> {
         }
         match self.known.sources.get(&credential.source).map(|source| &source.state) {
             None | Some(SourceState::Missing) => return Standing::SourceMissing,
-            Some(SourceState::Undecodable { reason, .. }) => return Standing::SourceUndecodable(reason),
+            Some(SourceState::Undecodable { defect, .. }) => return Standing::SourceBroken(defect),
             // A credential whose copy would be its source needs none.
             Some(SourceState::Good(_)) if *place == credential.source => return Standing::Present,
             Some(SourceState::Good(_)) => {}

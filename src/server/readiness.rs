@@ -52,12 +52,7 @@ impl Part {
         self.set(true);
     }
 
-    /// This part is not ready, or no longer.
-    pub fn unready(&self) {
-        self.set(false);
-    }
-
-    /// Sets either.
+    /// This part is ready, or not any more.
     pub fn set(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
     }
@@ -127,7 +122,7 @@ mod tests {
         copies.ready();
         namespaces.ready();
         assert!(readiness.missing().is_empty());
-        copies.unready();
+        copies.set(false);
         assert_eq!(readiness.missing(), ["copies"]);
         readiness.part("copies").ready();
         readiness.drain();

@@ -7,7 +7,7 @@ use super::tally::{CopyState, reason_of};
 use crate::api::{Distribution, Mode};
 use crate::knowledge::Snapshot;
 use crate::model::credential::{Credential, CredentialError};
-use crate::model::source::SourceState;
+use crate::model::source::{Defect, SourceState};
 
 /// The type of the condition: nothing needs a person's hand.
 pub const READY: &str = "Ready";
@@ -17,6 +17,9 @@ pub const SOURCE_VALID: &str = "SourceValid";
 pub const SYNCED: &str = "Synced";
 /// The type of the condition: in some namespace another's Secret is in the place of a copy.
 pub const CONFLICT: &str = "Conflict";
+
+/// The reason of [`CONFLICT`] where there is none.
+const NO_CONFLICT: &str = "NoConflict";
 
 /// How many namespaces a sentence names.
 const NAMED: usize = 3;
@@ -60,7 +63,7 @@ impl Verdicts {
     pub(super) fn of(known: &Snapshot, credential: &Arc<Credential>, ledger: &Ledger) -> Self {
         let source_valid = source(known, credential);
         let conflict = conflict(known, credential, ledger);
-        let synced = synced(known, credential, ledger, &source_valid);
+        let synced = synced(known, credential, ledger, &source_valid, &conflict);
         let ready = ready(credential, &source_valid, &conflict, &synced);
         Self { ready, source_valid, synced, conflict }
     }
@@ -68,48 +71,51 @@ impl Verdicts {
 
 fn source(known: &Snapshot, credential: &Credential) -> Verdict {
     let source = &credential.source;
-    match known.source_of(credential) {
-        Some(SourceState::Good(_)) => Verdict::new("True", "Usable", format!("Secret {source} can be used")),
-        Some(SourceState::Missing) => Verdict::new(
+    let Some(state) = known.source_of(credential) else {
+        let message = format!(
+            "the Secrets of namespace {} have not been read yet; if this stays, see regcred's log: it may lack the right to \
+             list and watch them",
+            source.namespace
+        );
+        return Verdict::new("Unknown", "NotRead", message);
+    };
+    let (status, message) = match state {
+        SourceState::Good(_) => ("True", format!("Secret {source} can be used")),
+        SourceState::Missing => (
             "False",
-            "SecretMissing",
             format!(
                 "there is no Secret {source} of type kubernetes.io/dockerconfigjson or kubernetes.io/dockercfg; create it \
                  (a Secret of another type must be deleted first), or correct spec.secretRef"
             ),
         ),
-        Some(SourceState::Undecodable { reason, .. }) => Verdict::new(
+        SourceState::Undecodable { defect: Defect::Undecodable(reason), .. } => (
             "False",
-            "SecretUndecodable",
             format!(
                 "Secret {source} is not carried, for a pod that named it could pull nothing: {reason}; correct it; copies \
                  keep what was good last"
             ),
         ),
-        None => Verdict::new(
-            "Unknown",
-            "NotRead",
+        SourceState::Undecodable { defect: defect @ Defect::IsCopy, .. } => (
+            "False",
             format!(
-                "the Secrets of namespace {} have not been read yet; if this stays, see regcred's log: it may lack the \
-                 right to list and watch them",
-                source.namespace
+                "Secret {source} is not carried: {defect}; name in spec.secretRef the Secret that it was copied from; copies \
+                 keep what was good last"
             ),
         ),
-    }
+    };
+    Verdict::new(status, state.word(), message)
 }
 
 fn conflict(known: &Snapshot, credential: &Arc<Credential>, ledger: &Ledger) -> Verdict {
-    let Places { count, names, first } = Places::of(ledger, |state| state == CopyState::Conflict);
-    let Some(first) = first else {
-        return Verdict::new("False", "NoConflict", "no Secret of another's is in the place of a copy");
+    let places = Places::of(ledger, |state| state == CopyState::Conflict);
+    let Some((reason, sentence)) = places.reason(known, credential) else {
+        return Verdict::new("False", NO_CONFLICT, "no Secret of another's is in the place of a copy");
     };
-    let (reason, sentence) = reason_of(known, credential, &first);
-    let message = if count == 1 {
-        sentence
-    } else {
-        format!(
+    let message = match (places.all.len(), places.names()) {
+        (1, _) => sentence,
+        (count, names) => format!(
             "in {count} namespaces ({names}) another's Secret is in the place of the copy; in the first: {sentence}"
-        )
+        ),
     };
     Verdict::new("True", reason, message)
 }
@@ -119,6 +125,7 @@ fn synced(
     credential: &Arc<Credential>,
     ledger: &Ledger,
     source_valid: &Verdict,
+    conflict: &Verdict,
 ) -> Verdict {
     let counts = ledger.counts();
     let wanted = counts.wanted();
@@ -142,27 +149,26 @@ fn synced(
         return Verdict::new("True", "AllCurrent", format!("{copies} what the source holds"));
     }
     let failed = Places::of(ledger, |state| state == CopyState::Failed);
-    if let Some(first) = failed.first {
-        let (reason, sentence) = reason_of(known, credential, &first);
-        let message = if failed.count == 1 {
-            sentence
-        } else {
-            format!(
-                "the copies of {} of {wanted} namespaces ({}) could not be written; in the first: {sentence}",
-                failed.count, failed.names
-            )
+    if let Some((reason, sentence)) = failed.reason(known, credential) {
+        let message = match (failed.all.len(), failed.names()) {
+            (1, _) => sentence,
+            (count, names) => format!(
+                "the copies of {count} of {wanted} namespaces ({names}) could not be written; in the first: {sentence}"
+            ),
         };
         return Verdict::new("False", reason, message);
     }
-    let waiting = Places::of(ledger, |state| state != CopyState::Conflict);
-    if waiting.count == 0 {
+    // What stood in the way at the last look may have gone since, and is then on its way like any other.
+    let is_conflict = conflict.reason != NO_CONFLICT;
+    let waiting = Places::of(ledger, |state| !is_conflict || state != CopyState::Conflict);
+    if waiting.all.is_empty() {
         return Verdict::new(
             "False",
             "Conflict",
             "only copies are missing that another's Secret is in the place of; see Conflict",
         );
     }
-    let message = format!("waiting for {} of {wanted} namespaces: {}", waiting.count, waiting.names);
+    let message = format!("waiting for {} of {wanted} namespaces: {}", waiting.all.len(), waiting.names());
     Verdict::new("False", "Syncing", message)
 }
 
@@ -184,29 +190,25 @@ fn ready(credential: &Credential, source_valid: &Verdict, conflict: &Verdict, sy
     }
 }
 
-/// Namespaces whose copies stand in some way.
-struct Places {
-    count: usize,
-    /// The first few, for a sentence.
-    names: String,
-    first: Option<Arc<str>>,
+/// Namespaces whose copies stand in some way, by name.
+struct Places<'a> {
+    all: Vec<&'a Arc<str>>,
 }
 
-impl Places {
-    fn of(ledger: &Ledger, is_meant: impl Fn(CopyState) -> bool) -> Self {
+impl<'a> Places<'a> {
+    fn of(ledger: &'a Ledger, is_meant: impl Fn(CopyState) -> bool) -> Self {
         let meant = ledger.tally.unfinished().filter(|(_, state)| is_meant(*state));
-        let (mut count, mut names, mut first) = (0, String::new(), None);
-        for (namespace, _) in meant {
-            if count < NAMED {
-                names.push_str(if count > 0 { ", " } else { "" });
-                names.push_str(namespace);
-            }
-            first.get_or_insert_with(|| Arc::clone(namespace));
-            count += 1;
-        }
-        if count > NAMED {
-            names.push_str(", …");
-        }
-        Self { count, names, first }
+        Self { all: meant.map(|(namespace, _)| namespace).collect() }
+    }
+
+    /// The first few, for a sentence.
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.all.iter().take(NAMED).map(|name| &***name).collect();
+        names.join(", ") + if self.all.len() > NAMED { ", …" } else { "" }
+    }
+
+    /// What stands in the way in the first of them in which something still does.
+    fn reason(&self, known: &Snapshot, credential: &Arc<Credential>) -> Option<(&'static str, String)> {
+        self.all.iter().find_map(|namespace| reason_of(known, credential, namespace))
     }
 }

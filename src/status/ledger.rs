@@ -1,5 +1,6 @@
 //! What is followed of one credential, from one look at it to the next.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,16 +8,21 @@ use jiff::Timestamp;
 
 use super::Needs;
 use super::rotation::Rotation;
-use super::tally::{CopyState, Counts, Tally, state_of};
+use super::tally::{CopyState, Counts, Tally, is_behind, state_of};
 use crate::api::credential_status::LastRotation;
 use crate::knowledge::Snapshot;
 use crate::model::credential::Credential;
-use crate::model::source::SourceState;
 
 /// What is followed of one credential.
 #[derive(Debug, Default)]
 pub struct Ledger {
     pub(super) tally: Tally,
+    /// Namespaces that need no copy and have one that does not hold what the source holds: one that no pod needs any more
+    /// stays for a while and follows, and so does one of a credential in mode Audit.
+    behind: HashSet<Arc<str>>,
+    /// The version of the source, while it was good, when all namespaces were last looked at. What is known by now may be a
+    /// newer one, about which they were not asked.
+    source_version: Option<Arc<str>>,
     rotation: Rotation,
 }
 
@@ -49,7 +55,22 @@ impl Ledger {
     ) -> Option<Duration> {
         let state = state_of(known, needs, credential, namespace);
         self.tally.put(namespace, state);
+        self.note_whether_behind(known, credential, namespace, state);
         self.rotation.seen(namespace, state, now)
+    }
+
+    fn note_whether_behind(
+        &mut self,
+        known: &Snapshot,
+        credential: &Credential,
+        namespace: &Arc<str>,
+        state: Option<CopyState>,
+    ) {
+        if state.is_none() && is_behind(known, credential, namespace) {
+            self.behind.insert(Arc::clone(namespace));
+        } else {
+            self.behind.remove(namespace);
+        }
     }
 
     /// Looks at all namespaces, as after a change of the credential or its source; returns how long each copy took that
@@ -64,17 +85,18 @@ impl Ledger {
         let gone = self.tally.namespaces().filter(|namespace| !known.namespaces.contains_key(&***namespace));
         let gone: Vec<Arc<str>> = gone.cloned().collect();
         let mut looks = Vec::new();
+        self.behind.clear();
         for namespace in known.namespaces.keys().chain(&gone) {
             let state = state_of(known, needs, credential, namespace);
             let before = self.tally.put(namespace, state);
+            self.note_whether_behind(known, credential, namespace, state);
             if before.is_some() || state.is_some() {
                 looks.push(Look { namespace: Arc::clone(namespace), before, state });
             }
         }
-        let digest = match known.source_of(credential) {
-            Some(SourceState::Good(source)) => Some(source.digest),
-            _ => None,
-        };
+        let source = known.good_source(credential);
+        self.source_version = source.map(|source| Arc::clone(&source.resource_version));
+        let digest = source.map(|source| source.digest);
         let mut took = self.rotation.source_holds(digest, &looks, seen);
         took.extend(looks.iter().filter_map(|look| self.rotation.seen(&look.namespace, look.state, seen.at)));
         took
@@ -109,6 +131,11 @@ impl Ledger {
     /// Whether every copy is as it should be.
     pub fn is_finished(&self) -> bool {
         self.tally.unfinished().next().is_none()
+    }
+
+    /// The version of the source whose content is in every copy that there is, or should be; `None` while one lacks it.
+    pub fn version_everywhere(&self) -> Option<&Arc<str>> {
+        self.source_version.as_ref().filter(|_| self.is_finished() && self.behind.is_empty())
     }
 
     /// The last rotation that has reached every copy, of those that this process has seen.

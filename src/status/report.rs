@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::registries::Registries;
 use super::tally::{CopyState, reason_of};
 use crate::api::RegistryCredentialStatus;
-use crate::api::credential_status::{Condition, CopiesStatus, CopyFailure, StatusSummary};
+use crate::api::credential_status::{Condition, CopiesStatus, CopyFailure, SourceStatus, StatusSummary};
 use crate::knowledge::Snapshot;
 use crate::model::credential::Credential;
 
@@ -53,6 +53,8 @@ pub fn of(
             registries: registries.summary(),
             synced: format!("{}/{}", copies.synced, copies.wanted),
         });
+        let everywhere = ledger.version_everywhere();
+        status.source = everywhere.map(|version| SourceStatus { resource_version: version.to_string() });
         (status.registries, status.more_registries) = (registries.listed, count(registries.more));
         status.copies = Some(copies);
         (&credential.uid, credential.generation, Verdicts::of(known, credential, ledger))
@@ -107,10 +109,10 @@ fn copies(known: &Snapshot, credential: &Arc<Credential>, ledger: &Ledger) -> Co
         .unfinished()
         .filter(|(_, state)| matches!(state, CopyState::Conflict | CopyState::Failed))
         .take(LISTED_FAILURES)
-        .map(|(namespace, _)| {
-            let (reason, message) = reason_of(known, credential, namespace);
+        .filter_map(|(namespace, _)| {
+            let (reason, message) = reason_of(known, credential, namespace)?;
             let (namespace, reason) = (namespace.to_string(), reason.to_owned());
-            CopyFailure { namespace, reason, message: brief(message) }
+            Some(CopyFailure { namespace, reason, message: brief(message) })
         });
     CopiesStatus {
         wanted: count(counts.wanted()),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Needs;
-use crate::api::Distribution;
+use crate::api::{Conflict, Distribution};
 use crate::knowledge::snapshot::Setback;
 use crate::knowledge::{Snapshot, Wants};
 use crate::model::copy::{CopyKey, Obstacle, Wanted};
@@ -168,6 +168,15 @@ pub(super) fn state_of(
     })
 }
 
+/// Whether there is a copy of a credential in a namespace that follows the source and does not hold what that holds. One that
+/// may not stay does not follow: it goes, with its namespace or without.
+pub(super) fn is_behind(known: &Snapshot, credential: &Credential, namespace: &str) -> bool {
+    let copy = known.copies.get(&credential.copy_in(namespace));
+    let own = copy.filter(|copy| copy.credential_uid == credential.uid);
+    own.is_some_and(|copy| known.good_source(credential).is_some_and(|source| source.digest != copy.digest))
+        && known.is_offered(credential, namespace)
+}
+
 /// A single failure that may pass is none: the next attempt comes within seconds.
 fn is_news(setback: &Setback) -> bool {
     setback.attempts > 1 || !matches!(setback.obstacle, Obstacle::Passing(_))
@@ -175,46 +184,50 @@ fn is_news(setback: &Setback) -> bool {
 
 /// Whether a copy is of another credential that is still there; one of a credential that has gone is about to go too.
 fn is_of_another(known: &Snapshot, uid: &str, credential: &Credential) -> bool {
-    *uid != *credential.uid && name_of(known, uid).is_some()
+    *uid != *credential.uid && known.name_of(uid).is_some()
 }
 
-/// The name of the credential that has a uid.
-pub(super) fn name_of<'a>(known: &'a Snapshot, uid: &str) -> Option<&'a Arc<str>> {
-    let usable = known.credentials.values().find(|one| *one.uid == *uid).map(|one| &one.name);
-    usable.or_else(|| known.unusable.iter().find(|(_, one)| *one.uid == *uid).map(|(name, _)| name))
-}
-
-/// What stands in the way of the copy in a namespace, in one word and in a sentence.
+/// What stands in the way of the copy in a namespace, in one word and in a sentence; `None` where nothing does any more.
 pub(super) fn reason_of(
     known: &Snapshot,
     credential: &Arc<Credential>,
     namespace: &str,
-) -> (&'static str, String) {
+) -> Option<(&'static str, String)> {
     let wanted = Wanted::new(credential, namespace);
-    let rival = known.copies.get(&wanted.place).and_then(|copy| name_of(known, &copy.credential_uid));
+    let owner = known.copies.get(&wanted.place).and_then(|copy| known.name_of(&copy.credential_uid));
+    let rival =
+        owner.filter(|owner| **owner != credential.name).map(|owner| Obstacle::Rival(Arc::clone(owner)));
     let setback = known.setbacks.get(&wanted.key()).map(|setback| &setback.obstacle);
+    let obstacle = rival.as_ref().or(setback)?;
     let copy = &wanted.place;
-    match (rival.filter(|rival| **rival != credential.name), setback) {
-        (Some(rival), _) | (None, Some(Obstacle::Rival(rival))) => (
-            "OtherCredential",
-            format!(
-                "Secret {copy} is the copy of RegistryCredential {rival}; give one of both another spec.copyName"
-            ),
+    let sentence = match obstacle {
+        Obstacle::Rival(rival) => format!(
+            "Secret {copy} is the copy of RegistryCredential {rival}; give one of both another spec.copyName"
         ),
-        (None, Some(Obstacle::Foreign)) => (
-            "ForeignSecret",
-            format!(
-                "Secret {copy} is there and was not made by regcred; delete it, set another spec.copyName, or set spec.conflict"
-            ),
-        ),
-        (None, Some(Obstacle::Lasting(reason))) => {
-            ("Refused", format!("the API server will not take Secret {copy}: {reason}"))
+        Obstacle::Foreign => {
+            format!("Secret {copy} is there and was not made by regcred{}", remedy(credential.conflict))
         }
-        (None, Some(Obstacle::Passing(reason))) => {
-            ("WriteFailed", format!("Secret {copy} could not be written and is tried again: {reason}"))
+        Obstacle::Lasting(reason) => format!("the API server will not take Secret {copy}: {reason}"),
+        Obstacle::Passing(reason) => {
+            format!("Secret {copy} could not be written and is tried again: {reason}")
         }
-        (None, Some(Obstacle::NamespaceGone) | None) => {
-            ("Waiting", format!("Secret {copy} is still to be written"))
+        // The watch will tell of it; nobody has to do anything.
+        Obstacle::NamespaceGone => return None,
+    };
+    Some((obstacle.word(), sentence))
+}
+
+/// What can be done about a Secret of another's, and why what `spec.conflict` says has not been done with it.
+fn remedy(conflict: Conflict) -> &'static str {
+    match conflict {
+        Conflict::Refuse => "; delete it, set another spec.copyName, or set spec.conflict",
+        Conflict::Adopt => {
+            ", and spec.conflict Adopt takes over only one of the same type and content that no controller owns; delete \
+             it, set another spec.copyName, or set spec.conflict to Overwrite if just its content differs"
+        }
+        Conflict::Overwrite => {
+            ", and spec.conflict Overwrite takes over none that has another type or that a controller owns; delete it, or \
+             set another spec.copyName"
         }
     }
 }

@@ -61,6 +61,12 @@ impl Cluster {
         self.index.apply_source(&registry_secret(document));
     }
 
+    fn source_in_version(&self, document: &str, version: &str) {
+        let mut secret = registry_secret(document);
+        secret.metadata.resource_version = Some(version.into());
+        self.index.apply_source(&secret);
+    }
+
     fn namespace(&self, name: &str) {
         self.index.apply_namespace(&ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() });
     }

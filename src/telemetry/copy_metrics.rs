@@ -17,11 +17,12 @@ impl CopyMetrics {
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let options = Opts::new(
             "regcred_copy_writes_total",
-            "Attempts to create a copy, by result: created, present (it was there), foreign (a Secret of that name \
-             is not ours), rival (it is another credential's copy), passing (may succeed later), namespace_gone, lasting (never will).",
+            "Attempts to create a copy, by result: created, present (it was there), foreign_secret (a Secret of that \
+             name is not ours), other_credential (it is another credential's copy), write_failed (may succeed later), \
+             namespace_gone, refused (never will).",
         );
         let writes = IntCounterVec::new(options, &["result"])?;
-        for result in ["created", "present", "foreign", "rival", "passing", "namespace_gone", "lasting"] {
+        for result in RESULTS {
             writes.with_label_values(&[result]);
         }
         let pending = IntGauge::new(
@@ -38,17 +39,46 @@ impl CopyMetrics {
     }
 
     pub(crate) fn write(&self, answer: &CopyAnswer) {
-        let result = match answer {
-            CopyAnswer::Created => "created",
-            CopyAnswer::Present => "present",
-            // Only looking brings this.
-            CopyAnswer::Absent => return,
-            CopyAnswer::Blocked(Obstacle::Foreign) => "foreign",
-            CopyAnswer::Blocked(Obstacle::Rival(_)) => "rival",
-            CopyAnswer::Blocked(Obstacle::Passing(_)) => "passing",
-            CopyAnswer::Blocked(Obstacle::NamespaceGone) => "namespace_gone",
-            CopyAnswer::Blocked(Obstacle::Lasting(_)) => "lasting",
-        };
-        self.writes.with_label_values(&[result]).inc();
+        if let Some(result) = result_of(answer) {
+            self.writes.with_label_values(&[result]).inc();
+        }
+    }
+}
+
+/// Each [`result_of`] an attempt, so that its first increase is seen as one.
+const RESULTS: [&str; 7] =
+    ["created", "present", "foreign_secret", "other_credential", "write_failed", "namespace_gone", "refused"];
+
+/// The word in metrics: that of the obstacle, in snake case. `None` for what only looking brings.
+fn result_of(answer: &CopyAnswer) -> Option<&'static str> {
+    match answer {
+        CopyAnswer::Created => Some("created"),
+        CopyAnswer::Present => Some("present"),
+        CopyAnswer::Absent => None,
+        CopyAnswer::Blocked(Obstacle::Foreign) => Some("foreign_secret"),
+        CopyAnswer::Blocked(Obstacle::Rival(_)) => Some("other_credential"),
+        CopyAnswer::Blocked(Obstacle::Passing(_)) => Some("write_failed"),
+        CopyAnswer::Blocked(Obstacle::NamespaceGone) => Some("namespace_gone"),
+        CopyAnswer::Blocked(Obstacle::Lasting(_)) => Some("refused"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(Obstacle::Foreign)]
+    #[case(Obstacle::Rival("acme".into()))]
+    #[case(Obstacle::Passing("exceeded quota".into()))]
+    #[case(Obstacle::NamespaceGone)]
+    #[case(Obstacle::Lasting("too large".into()))]
+    fn an_obstacle_is_counted_under_the_word_that_conditions_have_for_it(#[case] obstacle: Obstacle) {
+        let result = result_of(&CopyAnswer::Blocked(obstacle.clone())).unwrap();
+        let capital = |part: &str| part[..1].to_uppercase() + &part[1..];
+        assert_eq!(result.split('_').map(capital).collect::<String>(), obstacle.word());
+        assert!(RESULTS.contains(&result));
     }
 }

@@ -35,9 +35,10 @@ pub enum LogError {
     AlreadyStarted,
 }
 
-/// The one module of the client that quotes whole answers of the API server, such as a list of Secrets that it could
-/// not decode, and already at `warn`. What failed is logged by whoever asked, without the answer.
-const QUIET: &str = "kube_client::client=error";
+/// The modules of the client that quote answers of the API server: the one whole ones, such as a list of Secrets that it could
+/// not decode, and already at `warn`; the other its errors in full, of which one of decoding may hold the value that it could
+/// not decode. What failed is logged by whoever asked, without the answer.
+const QUIET: [&str; 2] = ["kube_client::client=error", "kube_runtime::watcher=error"];
 
 /// Starts logging for the whole process and makes panics log lines.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
@@ -58,9 +59,12 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
 /// What is asked for, except where Secrets could be told.
 fn read_filter(filter: &str) -> Result<EnvFilter, LogError> {
     let unreadable = |reason: String| LogError::Filter { filter: filter.to_owned(), reason };
-    let asked = EnvFilter::try_new(filter).map_err(|error| unreadable(error.to_string()))?;
-    let quiet: Directive = QUIET.parse().map_err(|error: ParseError| unreadable(error.to_string()))?;
-    Ok(asked.add_directive(quiet))
+    let mut asked = EnvFilter::try_new(filter).map_err(|error| unreadable(error.to_string()))?;
+    for quiet in QUIET {
+        let quiet: Directive = quiet.parse().map_err(|error: ParseError| unreadable(error.to_string()))?;
+        asked = asked.add_directive(quiet);
+    }
+    Ok(asked)
 }
 
 /// Says where a panic happened, not with which words: a slice error quotes the text it was cutting,
@@ -97,6 +101,8 @@ mod tests {
     #[case("trace")]
     #[case("kube_client=trace")]
     #[case("kube_client::client=trace,info")]
+    #[case("kube_runtime=trace")]
+    #[case("kube_runtime::watcher=trace,debug")]
     fn what_the_client_quotes_is_never_logged(#[case] filter: &str) {
         let lines = Lines::default();
         let writer = {
@@ -108,9 +114,12 @@ mod tests {
         tracing::subscriber::with_default(subscriber.finish(), || {
             tracing::warn!(target: "kube_client::client", "hunter2, missing field");
             tracing::error!(target: "kube_client::client", "heard");
+            tracing::debug!(target: "kube_runtime::watcher", "watcher error: hunter2");
+            tracing::warn!(target: "kube_runtime::watcher", "watcher error 403: hunter2");
+            tracing::error!(target: "kube_runtime::watcher", "seen");
         });
         let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        assert!(lines.contains("heard") && !lines.contains("hunter2"), "{lines}");
+        assert!(lines.contains("heard") && lines.contains("seen") && !lines.contains("hunter2"), "{lines}");
     }
 
     #[test]

@@ -10,22 +10,9 @@ pub struct PodMetrics {
     evictions: IntCounterVec,
 }
 
-/// What came of an eviction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Eviction {
-    /// The pod goes.
-    Done,
-    /// A `PodDisruptionBudget` does not allow it now.
-    Refused,
-    /// The pod has changed or gone since it was judged.
-    Outdated,
-    /// Anything else.
-    Failed,
-}
-
 impl PodMetrics {
-    /// Makes the metrics and registers them. Fails only when a registry already has them.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    /// Makes the metrics, for these results of evictions, and registers them. Fails only when a registry already has them.
+    pub fn register(registry: &Registry, results: &[&str]) -> Result<Self, prometheus::Error> {
         let watched = IntGauge::new(
             "regcred_pods_watched",
             "Pods that have not finished, as the leader knows them once it has seen all.",
@@ -46,8 +33,8 @@ impl PodMetrics {
             ),
             &["result"],
         )?;
-        for result in [Eviction::Done, Eviction::Refused, Eviction::Outdated, Eviction::Failed] {
-            evictions.with_label_values(&[result.as_str()]);
+        for result in results {
+            evictions.with_label_values(&[result]);
         }
         registry.register(Box::new(watched.clone()))?;
         registry.register(Box::new(lacking.clone()))?;
@@ -66,18 +53,7 @@ impl PodMetrics {
         }
     }
 
-    pub(crate) fn eviction(&self, result: Eviction) {
-        self.evictions.with_label_values(&[result.as_str()]).inc();
-    }
-}
-
-impl Eviction {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-            Self::Outdated => "outdated",
-            Self::Failed => "failed",
-        }
+    pub(crate) fn eviction(&self, result: &'static str) {
+        self.evictions.with_label_values(&[result]).inc();
     }
 }

@@ -135,3 +135,14 @@ fn a_credential_that_cannot_be_compiled_is_told_and_the_rest_is_judged() {
     assert!(run.errors.contains(says), "{}", run.errors);
     assert_eq!(run.line()["patch"][0]["value"][0]["name"], "regcred-ghcr");
 }
+
+#[rstest]
+#[case::as_installed_by_the_manifests(&[], true)]
+#[case::elsewhere(&["--regcred-namespace", "elsewhere"], true)]
+#[case::in_the_namespace_of_the_pod(&["--regcred-namespace", "team-a"], false)]
+fn the_namespace_that_regcred_runs_in_is_given_nothing(#[case] arguments: &[&str], #[case] is_given: bool) {
+    let files = files(&pod("ghcr.io/team/app"));
+    let state = ["-f", "object.yaml", "--state", "state.yaml", "-o", "json"];
+    let verdict = files.check(&[&state, arguments].concat()).line();
+    assert_eq!(verdict["patch"].is_array(), is_given, "{verdict}");
+}

@@ -34,6 +34,30 @@ async fn a_source_is_left_as_it_is_also_when_its_own_namespace_is_offered_a_copy
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_source_of_another_credential_is_no_place_of_a_copy_until_it_is_a_source_no_more() {
+    let scene = Scene::enter("no-place").await;
+    let (namespace, elsewhere) = (scene.namespace_without_label().await, scene.namespace().await);
+    let source = raw_secret(&namespace, &scene.copy_name(), &scene.document("of the other"));
+    let other = format!("{}-other", scene.name);
+    let offer = json!({"namespaces": [elsewhere], "distribution": "Eager"});
+    let credential = registry_credential(&other, (&namespace, &scene.copy_name()), offer);
+    for object in [source, credential] {
+        scene.control_plane().apply(&object.to_string()).await;
+    }
+    let copy = format!("regcred-{other}");
+    scene.until(&copy, async || scene.secrets(&elsewhere).get_opt(&copy).await.unwrap()).await;
+    let before = scene.found(&namespace).await;
+
+    scene.offer(json!({"distribution": "Eager", "conflict": "Overwrite"})).await;
+    scene.label_namespace(&namespace, Some(&scene.name)).await;
+    scene.copy_holds(&elsewhere, "first").await;
+    scene.looked_at(&namespace).await;
+    assert_eq!(scene.found(&namespace).await, before);
+    scene.control_plane().kubectl(&["delete", "regcred", &other]).await.succeeded();
+    scene.copy_holds(&namespace, "first").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn anothers_secret_is_the_same_after_a_credential_was_created_changed_and_deleted() {
     let scene = Scene::enter("theirs").await;
     let (namespace, other) = (scene.namespace().await, scene.namespace().await);

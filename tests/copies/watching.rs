@@ -33,7 +33,10 @@ async fn pods_of_a_namespace_that_has_its_copy_cost_no_call() {
         assert_eq!(scene.create_pod(&namespace).await, [scene.copy_name()]);
     }
     let calls = audit
-        .since(since, |call| call.user == ACCOUNT && (call.namespace == namespace || call.name == namespace))
+        .since(since, |call| {
+            let is_of_source = call.resource == "secrets" && call.name == scene.name;
+            call.user == ACCOUNT && (call.namespace == namespace || call.name == namespace || is_of_source)
+        })
         .await;
     assert!(calls.is_empty(), "{calls:?}");
 }

@@ -63,19 +63,29 @@ fn copy(name: &str, of: &str, marks: &str) -> String {
     )
 }
 
+/// The cluster with a copy of ours where the source should be.
+fn copied_source() -> String {
+    let copy =
+        copy("ghcr", "other", "").replace("team-a/ghcr", "registries/ghcr").replace("team-a", "registries");
+    cluster().replace(&source("ghcr", "ghcr.io"), "")
+        + &copy
+        + "stringData: {.dockerconfigjson: '{\"auths\":{\"ghcr.io\":{}}}'}\n"
+}
+
 const RULE: &str = "namespaces: ['team-*']";
 
 #[rstest]
 #[case::would_add("", RULE, &[], 0, "yes", "missing", "would_add")]
 #[case::there(&copy("regcred-ghcr", "ghcr", ""), RULE, &[], 0, "yes", "there", "would_add")]
 #[case::marked(&copy("regcred-ghcr", "ghcr", ", regcred.dev/unneeded-since: now"), RULE, &[], 0, "yes", "marked", "would_add")]
-#[case::foreign(&secret("regcred-ghcr"), RULE, &[], 1, "yes", "foreign", "never")]
-#[case::rival(&copy("regcred-ghcr", "other", ""), RULE, &[], 1, "yes", "rival", "never")]
-#[case::former(&copy("regcred-ghcr", "ghcr", "").replace("uid-of-ghcr", "former"), RULE, &[], 1, "yes", "later", "would_add")]
+#[case::foreign(&secret("regcred-ghcr"), RULE, &[], 1, "yes", "ForeignSecret", "never")]
+#[case::rival(&copy("regcred-ghcr", "other", ""), RULE, &[], 1, "yes", "OtherCredential", "never")]
+#[case::former(&copy("regcred-ghcr", "ghcr", "").replace("uid-of-ghcr", "former"), RULE, &[], 1, "yes", "WriteFailed", "would_add")]
 #[case::not_named("", "namespaces: [x]", &[], 1, "no", "not_looked_at", "never")]
 #[case::not_selected("", "namespaceSelector: {matchLabels: {a: b}}", &[], 1, "no", "not_looked_at", "never")]
 #[case::excluded("", "namespaces: ['*'], excludeNamespaces: [team-a]", &[], 1, "no", "not_looked_at", "never")]
 #[case::audited("", "namespaces: ['*'], mode: Audit", &[], 1, "yes", "missing", "never")]
+#[case::own_namespace("", RULE, &["--regcred-namespace", "team-a"], 1, "yes", "not_looked_at", "never")]
 #[case::not_accepted("", RULE, &["--consent", "two-sided"], 1, "no", "not_looked_at", "never")]
 fn a_credential_that_an_image_needs_is_explained(
     #[case] more: &str,
@@ -97,8 +107,9 @@ fn a_credential_that_an_image_needs_is_explained(
 }
 
 #[rstest]
-#[case::missing(cluster().replace("kubernetes.io/dockerconfigjson", "Opaque"), "source_missing", "would_add")]
-#[case::broken(cluster().replace("{\"auths\"", "{\"auths\"!"), "source_broken", "never")]
+#[case::missing(cluster().replace("kubernetes.io/dockerconfigjson", "Opaque"), "SecretMissing", "would_add")]
+#[case::broken(cluster().replace("{\"auths\"", "{\"auths\"!"), "SecretUndecodable", "never")]
+#[case::copy(copied_source(), "SourceIsACopy", "never")]
 fn a_source_that_is_no_good_is_told(#[case] state: String, #[case] copy: &str, #[case] verdict: &str) {
     let run = explain(&pod("team-a", "ghcr.io/team/app"), &state, &[]);
     assert_eq!(

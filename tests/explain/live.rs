@@ -132,7 +132,7 @@ async fn a_namespace_that_is_not_offered_it_and_a_foreign_secret_are_told() {
     let run = blocked.explain("app");
     assert_eq!(
         (run.is(&blocked.name, "copy"), run.is(&blocked.name, "verdict"), run.code),
-        ("foreign".into(), "never".into(), 1)
+        ("ForeignSecret".into(), "never".into(), 1)
     );
 }
 

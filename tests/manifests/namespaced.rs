@@ -12,10 +12,10 @@ use crate::rendering::rendered;
 /// Those that the folder is shipped for.
 const SHIPPED: &str = "registries,team-a";
 
-fn generated(part: &str, namespaces: &str) -> String {
+fn generated(part: &str, namespaces: &str, more: &[&str]) -> String {
     let list = format!("--namespaces={namespaces}");
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_regcred")).args(["manifests", part, &list]).output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_regcred"));
+    let output = command.args(["manifests", part, &list]).args(more).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -24,7 +24,7 @@ fn generated(part: &str, namespaces: &str) -> String {
 fn what_is_shipped_is_what_is_generated() {
     for (part, file) in [("rbac", "roles.yaml"), ("limits", "limits.yaml")] {
         let shipped = fs::read_to_string(folder().join("namespaced").join(file)).unwrap();
-        assert_eq!(shipped, generated(part, SHIPPED), "run `make namespaced NAMESPACES={SHIPPED}`");
+        assert_eq!(shipped, generated(part, SHIPPED, &[]), "run `make namespaced NAMESPACES={SHIPPED}`");
     }
 }
 
@@ -69,6 +69,47 @@ fn both_shapes_give_the_same_rights_but_those_on_secrets_pods_and_accounts_in_li
     }
     let limited = ["secrets", "pods", "serviceaccounts"];
     assert!(of_cluster.iter().all(|[_, resource, ..]| !limited.contains(&&**resource)));
+}
+
+#[test]
+fn the_right_to_evict_can_be_had_in_the_listed_namespaces_alone() {
+    let objects = |part: &str, more: &[&str]| -> Vec<Value> {
+        serde_saphyr::from_multiple(&generated(part, SHIPPED, more)).unwrap()
+    };
+    let (without, with) = (objects("rbac", &[]), objects("rbac", &["--evict-failing-pods"]));
+    assert_eq!(without.len(), with.len());
+    let eviction = ["", "pods/eviction", "", "create"].map(str::to_owned);
+    for (without, with) in without.iter().zip(&with) {
+        if with["kind"] == "Role" {
+            let more: Vec<_> = rights(with).difference(&rights(without)).cloned().collect();
+            assert_eq!(more, std::slice::from_ref(&eviction));
+        } else {
+            assert_eq!((with, &with["kind"]), (without, &json!("RoleBinding")));
+        }
+    }
+    let component = rights(&documents("components/evict-failing-pods/rbac.yaml")[0]);
+    assert_eq!(component, [eviction].into());
+
+    let container =
+        objects("limits", &["--evict-failing-pods"])[0]["spec"]["template"]["spec"]["containers"][0].clone();
+    let told = json!({"name": "REGCRED_EVICT_FAILING_PODS", "value": "true"});
+    assert!(container["env"].as_array().unwrap().contains(&told), "{container}");
+}
+
+#[test]
+fn no_right_is_granted_twice() {
+    for role in [
+        &only("ClusterRole"),
+        &documents("namespaced/cluster-role.yaml")[0],
+        &documents("namespaced/roles.yaml")[0],
+    ] {
+        let texts = |value: &Value| serde_json::from_value::<Vec<String>>(value.clone()).unwrap_or_default();
+        let count = |rule: &Value| {
+            texts(&rule["apiGroups"]).len() * texts(&rule["resources"]).len() * texts(&rule["verbs"]).len()
+        };
+        let granted: usize = role["rules"].as_array().unwrap().iter().map(count).sum();
+        assert_eq!(granted, rights(role).len(), "{role}");
+    }
 }
 
 #[test]

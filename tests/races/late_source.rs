@@ -42,7 +42,7 @@ async fn copies_that_wait_for_their_source_are_all_there_soon_after_it_has_come(
 async fn put_off(stage: &Stage) -> f64 {
     let mut sum = 0.0;
     for replica in stage.installation().replicas() {
-        sum += replica.metrics().await.sum("regcred_copy_writes_total", &[("result", "passing")]);
+        sum += replica.metrics().await.sum("regcred_copy_writes_total", &[("result", "write_failed")]);
     }
     sum
 }

@@ -50,6 +50,17 @@ impl Scene {
         self.apply(&registry_secret(&self.sources, &self.name, registries)).await;
     }
 
+    /// The source with an entry for each of these registries.
+    pub(super) fn source_of(&self, registries: &[&str]) -> Value {
+        registry_secret(&self.sources, &self.name, registries)
+    }
+
+    /// Replaces the source as a pipeline does, and returns its version.
+    pub(super) async fn replace_source(&self, registries: &[&str]) -> String {
+        let file = self.control_plane().manifest(&self.source_of(registries).to_string());
+        self.kubectl(&["replace", "-f", &file, "-o", "jsonpath={.metadata.resourceVersion}"]).await
+    }
+
     /// Gives the source a content that the API server takes and the kubelet could not decode.
     pub(super) async fn break_source(&self) {
         let broken = r#"{"auths":{"broken.example":{"auth":"hunter2"}}}"#;

@@ -18,7 +18,7 @@ use thiserror::Error;
 use super::bundles::{self, CONFIGURATION, Change, Configuration, Kind};
 use super::record::Record;
 use crate::cluster::FIELD_MANAGER;
-use crate::cluster::error::told;
+use crate::cluster::error::{told, told_of_watch};
 
 /// The Secret of the authority, in our own namespace.
 pub(super) const SECRET: &str = "regcred-authority";
@@ -155,7 +155,7 @@ where
             Ok(Event::Init | Event::InitApply(_)) => None,
             Err(error) => {
                 // Nothing is missed by it: everything is read once a minute anyway.
-                tracing::debug!(kind, %error, "a watch failed");
+                tracing::debug!(kind, error = told_of_watch(&error), "a watch failed");
                 None
             }
         };

@@ -17,7 +17,7 @@ use super::step::{Observed, Served, Step, Stored};
 use crate::certificates::authority::service_names;
 use crate::certificates::{Authority, CertificateError};
 use crate::server::{Identity, IdentityError};
-use crate::telemetry::certificate_metrics::{CertificateMetrics, Outcome};
+use crate::telemetry::certificate_metrics::CertificateMetrics;
 
 /// The subject of every authority of ours; which is which, their keys tell.
 const COMMON_NAME: &str = "regcred authority";
@@ -145,14 +145,13 @@ impl Keeper {
         if let (Ok(()), Some(reason)) = (&done, unusable) {
             tracing::warn!(%reason, "the Secret regcred-authority was of no use; its content was made anew");
         }
-        self.metrics.step(
-            name,
-            match &done {
-                Ok(()) => Outcome::Success,
-                Err(StepError::Access(AccessError::Conflict(_))) => Outcome::Conflict,
-                Err(_) => Outcome::Failure,
-            },
-        );
+        let result = match &done {
+            Ok(()) => "success",
+            // Another replica was faster.
+            Err(StepError::Access(AccessError::Conflict(_))) => "conflict",
+            Err(_) => "failure",
+        };
+        self.metrics.step(name, result);
         done.map(|()| None)
     }
 

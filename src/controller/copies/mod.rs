@@ -13,7 +13,7 @@ mod record;
 mod settings;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,13 +25,13 @@ use tokio::task::{JoinError, JoinSet};
 use plan::{Plan, Planner};
 use queue::Queue;
 pub use record::Graces;
-use record::Record;
+use record::Records;
 pub use settings::CopySettings;
 use writer::{Outcome, Writer};
 
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::{Change, Changes};
-use crate::knowledge::{Index, Pods};
+use crate::knowledge::{Index, Pods, Snapshot};
 use crate::leadership::Leadership;
 use crate::model::ObjectKey;
 use crate::server::Readiness;
@@ -93,12 +93,10 @@ impl Reconciler {
         // By what is not known completely a copy could look as if nobody wanted it.
         self.readiness.complete().await;
         let changes = self.changes.subscribe();
-        let mut term = Term { reconciler: self, queue: Queue::default(), records: HashMap::new() };
+        let mut term = Term { reconciler: self, queue: Queue::default(), records: Records::default() };
         let mut under_way: JoinSet<(ObjectKey, Outcome)> = JoinSet::new();
         loop {
-            for change in changes.take() {
-                term.expect(&change);
-            }
+            term.expect(&changes.take());
             term.look(writer, &mut under_way).await;
             self.metrics.queue(term.queue.len());
             let next = term.queue.next().filter(|_| under_way.len() < WRITES_AT_ONCE);
@@ -119,13 +117,23 @@ impl Reconciler {
 struct Term<'a> {
     reconciler: &'a Reconciler,
     queue: Queue,
-    records: HashMap<ObjectKey, Record>,
+    records: Records,
 }
 
 impl Term<'_> {
-    fn expect(&mut self, change: &Change) {
-        let now = Instant::now();
-        for place in places::concerned(&self.reconciler.index.snapshot(), change) {
+    fn expect(&mut self, changes: &HashSet<Change>) {
+        let (known, now) = (self.reconciler.index.snapshot(), Instant::now());
+        if changes.contains(&Change::Everything) {
+            self.records.retain(|place| known.copies.contains_key(place));
+            return self.look_at(&known, &Change::Everything, now);
+        }
+        for change in changes {
+            self.look_at(&known, change, now);
+        }
+    }
+
+    fn look_at(&mut self, known: &Snapshot, change: &Change, now: Instant) {
+        for place in places::concerned(known, &self.reconciler.pods, change) {
             self.queue.add(place, now);
         }
     }
@@ -162,12 +170,11 @@ impl Term<'_> {
 
     fn plan(&mut self, place: &ObjectKey, now: Instant) -> Plan {
         let Reconciler { index, pods, graces, .. } = self.reconciler;
-        let planner = Planner { known: &index.snapshot(), pods, graces: *graces, now };
-        let mut record = self.records.remove(place).unwrap_or_default();
-        let plan = planner.plan(place, &mut record);
-        if record != Record::default() {
-            self.records.insert(place.clone(), record);
-        }
+        let known = index.snapshot();
+        let uid = known.copies.get(place).map(|copy| &copy.uid);
+        let mut record = self.records.take(place, uid);
+        let plan = Planner { known: &known, pods, graces: *graces, now }.plan(place, &mut record);
+        self.records.put(place, uid, record);
         plan
     }
 

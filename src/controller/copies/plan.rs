@@ -106,7 +106,7 @@ impl<N: Needs> Planner<'_, N> {
 
     /// The first credential by name that is to have a copy here gets it; which one is the same for every leader.
     fn missing(&self, place: &ObjectKey) -> Plan {
-        let rivals = self.known.credentials.values().filter(|one| one.copy_name == place.name);
+        let rivals = self.known.credentials_with_copies_called(&place.name);
         let mut plan = Plan::Nothing;
         for credential in rivals.filter(|one| self.is_to_be_created(one, place)) {
             let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
@@ -134,8 +134,7 @@ impl<N: Needs> Planner<'_, N> {
     fn there(&self, key: CopyKey, copy: &Copy, record: &mut Record) -> Plan {
         let place = &key.place;
         let guard = copy.guard();
-        let mut credentials = self.known.credentials.values();
-        let Some(credential) = credentials.find(|credential| credential.uid == copy.credential_uid) else {
+        let Some(credential) = self.known.credential(&copy.credential_uid) else {
             return self.orphan(key, copy, guard, record);
         };
         record.orphaned = None;
@@ -155,9 +154,8 @@ impl<N: Needs> Planner<'_, N> {
         if !self.known.is_offered(credential, &place.namespace) {
             return end(key, guard);
         }
-        // Pods that name it by its former name go on pulling with it, and it follows its source for them.
-        let is_former = credential.copy_name != place.name;
-        if is_former && !self.pods.names(place).unwrap_or(true) {
+        // What was another's is not kept for the sake of a name that the credential has given up.
+        if copy.is_adopted && credential.copy_name != place.name && !self.is_named(place) {
             return end(key, guard);
         }
         let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
@@ -182,7 +180,7 @@ impl<N: Needs> Planner<'_, N> {
                 Some(ends)
             }
         };
-        match self.by_need(wanted, copy, guard, is_former, record) {
+        match self.by_need(wanted, copy, guard, record) {
             Plan::Nothing => source_ends.map_or(Plan::Nothing, Plan::Later),
             Plan::Later(moment) => Plan::Later(source_ends.map_or(moment, |ends| ends.min(moment))),
             other => other,
@@ -248,6 +246,10 @@ impl<N: Needs> Planner<'_, N> {
         Some(Plan::Update { wanted, guard, source: Arc::clone(source), hold })
     }
 
+    fn is_named(&self, place: &ObjectKey) -> bool {
+        self.pods.names(place).unwrap_or(true)
+    }
+
     /// Until when what we know is taken for older than what others knew; `None` when that has lasted too long.
     fn outdated(&self, record: &mut Record) -> Option<Instant> {
         let acts = since(&mut record.outdated, self.now) + OUTDATED_FOR;
@@ -255,21 +257,18 @@ impl<N: Needs> Planner<'_, N> {
     }
 
     /// A copy that no pod needs goes in two steps; see [`Plan::Mark`] and [`Plan::DeleteUnneeded`].
-    fn by_need(
-        &self,
-        wanted: Wanted,
-        copy: &Copy,
-        guard: Guard,
-        is_named: bool,
-        record: &mut Record,
-    ) -> Plan {
+    fn by_need(&self, wanted: Wanted, copy: &Copy, guard: Guard, record: &mut Record) -> Plan {
         let Wanted { credential, place } = &wanted;
         // What was another's before stays ours while it is offered. Given back, it could not be given to the next pod, and
         // once the source has changed it might not be taken over again.
-        let is_needed = is_named
-            || copy.is_adopted
-            || credential.distribution == Distribution::Eager
-            || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true);
+        let is_needed = copy.is_adopted
+            || if wanted.has_former_name() {
+                // Pods that name it so go on pulling with it, and it follows its source for them.
+                self.is_named(place)
+            } else {
+                credential.distribution == Distribution::Eager
+                    || self.pods.needs(self.known, &place.namespace, credential).unwrap_or(true)
+            };
         if is_needed {
             record.unneeded = None;
             return if copy.is_marked { Plan::Unmark(wanted, guard) } else { Plan::Nothing };

@@ -12,8 +12,8 @@ use super::plan::{Hold, Plan};
 use crate::api::Conflict;
 use crate::cluster::carrier::{Carrier, WRITE_TIMEOUT};
 use crate::cluster::{FIELD_MANAGER, brief, pods};
-use crate::knowledge::Index;
 use crate::knowledge::copy::Copy;
+use crate::knowledge::{Index, Pods};
 use crate::leadership::Leadership;
 use crate::model::ObjectKey;
 use crate::model::copy::{CopyAnswer, CopyKey, Obstacle, Origin, Wanted, patch};
@@ -224,14 +224,21 @@ impl Writer {
     async fn delete_unneeded(&self, wanted: Wanted, guard: Guard) -> Outcome {
         let pods = pods::of_namespace(&self.client, &wanted.place.namespace);
         match tokio::time::timeout(WRITE_TIMEOUT, pods).await {
-            Ok(Ok(pods))
-                if pods.needs(&self.index.snapshot(), &wanted.place.namespace, &wanted.credential) =>
-            {
+            Ok(Ok(pods)) if self.is_needed_by(&pods, &wanted) => {
                 self.patch(wanted.key(), guard, patch::unmark, Outcome::Unmarked).await
             }
             Ok(Ok(_)) => self.delete(wanted.key(), guard).await,
             Ok(Err(error)) => self.failed(&wanted.key(), &brief(&error)),
             Err(_) => self.failed(&wanted.key(), OUT_OF_TIME),
+        }
+    }
+
+    fn is_needed_by(&self, pods: &Pods, wanted: &Wanted) -> bool {
+        let Wanted { credential, place } = wanted;
+        if wanted.has_former_name() {
+            pods.names(&place.namespace, &place.name)
+        } else {
+            pods.needs(&self.index.snapshot(), &place.namespace, credential)
         }
     }
 
@@ -277,14 +284,4 @@ fn may_take_over(found: &Secret, source: &SourceSecret, conflict: Conflict) -> b
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_came_to_nothing_is_not_tried_again_at_once() {
-        let idle = |outcome: &Outcome| outcome.look_again_after() != Some(Duration::ZERO);
-        let idle: Vec<Outcome> = Outcome::ALL.into_iter().filter(idle).collect();
-        assert_eq!(idle, [Outcome::Overtaken, Outcome::NamespaceGone, Outcome::Failed]);
-        assert_eq!(Outcome::NamespaceGone.look_again_after(), None, "only the watch brings another answer");
-    }
-}
+mod tests;

@@ -11,7 +11,6 @@ use kube::{Api, Client};
 
 use super::census::FailingPod;
 use crate::cluster::error::told;
-use crate::telemetry::pod_metrics::Eviction as Outcome;
 
 /// How long an eviction may take: the API server tries for 5 s to agree with the budgets' controller.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,6 +18,34 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const TOO_MANY_REQUESTS: u16 = 429;
 /// How it answers when the pod has gone, or is not what the preconditions say.
 const OUTDATED: [u16; 2] = [404, 409];
+
+/// What came of an eviction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The pod goes.
+    Done,
+    /// A `PodDisruptionBudget` does not allow it now.
+    Refused,
+    /// The pod has changed or gone since it was judged.
+    Outdated,
+    /// Anything else.
+    Failed,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub(super) const ALL: [Self; 4] = [Self::Done, Self::Refused, Self::Outdated, Self::Failed];
+
+    /// The word in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Outdated => "outdated",
+            Self::Failed => "failed",
+        }
+    }
+}
 
 /// Evicts a pod, exactly as it was judged: one that has changed since, and may run by now, is left alone.
 pub(super) async fn evict(client: &Client, pod: &FailingPod) -> Outcome {

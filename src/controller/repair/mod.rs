@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use kube::Client;
 
 use census::Census;
+use evict::Outcome;
 use telling::Told;
 use turns::Turns;
 
@@ -28,7 +29,7 @@ use crate::cluster::changes::{Change, Changes, Subscription};
 use crate::events::Recorder;
 use crate::knowledge::{Index, Pods};
 use crate::leadership::Leadership;
-use crate::telemetry::pod_metrics::{Eviction, PodMetrics};
+use crate::telemetry::pod_metrics::PodMetrics;
 
 pub use settings::{PodSettings, PodSettingsError};
 
@@ -67,6 +68,11 @@ struct Term {
     told: Told,
     /// When everything is to be judged again.
     everything_at: Instant,
+}
+
+/// The results of evictions that are counted.
+pub fn eviction_results() -> Vec<&'static str> {
+    Outcome::ALL.into_iter().map(Outcome::as_str).collect()
 }
 
 impl Repair {
@@ -130,18 +136,18 @@ impl Repair {
             return;
         };
         let result = evict::evict(&self.client, pod).await;
-        self.metrics.eviction(result);
+        self.metrics.eviction(result.as_str());
         match result {
-            Eviction::Done => {
+            Outcome::Done => {
                 let (namespace, name) = (&pod.namespace, &pod.name);
                 tracing::info!(%namespace, %name, owner = %owner.name, "evicted a failing pod that lacks a pull Secret");
                 self.recorder.record(telling::evicted(pod));
             }
-            Eviction::Refused => {
+            Outcome::Refused => {
                 self.recorder.record(telling::refused(pod));
                 term.turns.give_back(owner, Instant::now());
             }
-            Eviction::Outdated | Eviction::Failed => term.turns.give_back(owner, Instant::now()),
+            Outcome::Outdated | Outcome::Failed => term.turns.give_back(owner, Instant::now()),
         }
     }
 

@@ -144,7 +144,7 @@ impl Board {
                 }
             }
             Change::Source(source) => {
-                for credential in known.credentials.values().filter(|one| one.source == *source) {
+                for credential in known.credentials_of(source) {
                     self.look_at(&credential.name, known, needs, seen, took);
                 }
             }
@@ -154,7 +154,7 @@ impl Board {
                 }
             }
             Change::Copy(place) => {
-                for credential in known.credentials.values().filter(|one| one.copy_name == place.name) {
+                for credential in known.credentials_with_copies_called(&place.name) {
                     self.look_into(&place.namespace, credential, known, needs, seen, took);
                 }
             }
@@ -204,9 +204,10 @@ impl Board {
         let Some(entry) = self.entries.get_mut(&credential.name) else {
             return;
         };
-        let before = entry.ledger.state(namespace);
+        let stands = |ledger: &Ledger| (ledger.state(namespace), ledger.version_everywhere().cloned());
+        let before = stands(&entry.ledger);
         took.extend(entry.ledger.look(known, needs, credential, namespace, seen.at));
-        if entry.ledger.state(namespace) != before {
+        if stands(&entry.ledger) != before {
             entry.changed(seen.at);
         }
     }

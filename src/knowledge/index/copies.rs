@@ -1,8 +1,7 @@
 //! Copies of ours.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -15,26 +14,65 @@ use crate::knowledge::copy::Copy;
 use crate::knowledge::reliance::Reliance;
 use crate::model::ObjectKey;
 use crate::model::copy::{CopyKey, Wanted};
+use crate::model::scope::Scope;
+
+/// How far each watch on copies has come. How far one is says nothing of what another has shown.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// How often one of them has come further.
+    steps: u64,
+    by_watch: HashMap<Watch, Mark>,
+}
+
+/// The watch on all namespaces, or that on this one.
+type Watch = Option<Arc<str>>;
+
+/// How far one watch has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    /// The highest resource version that it has shown; those of one kind of object are ordered.
+    version: u64,
+    /// The step by which it came there.
+    step: u64,
+}
 
 impl Index {
-    /// How far the watch on copies has come; asked before a call whose answer is to be learned.
+    /// How far the watches on copies have come, in steps of any of them; asked before a call whose answer is to be learned.
     pub fn copies_seen_to(&self) -> u64 {
-        self.copies_seen_to.load(Ordering::SeqCst)
+        self.progress().steps
     }
 
-    /// A call of ours, made when the watch had come to `before`, has returned a copy. Where the watch has gone beyond it
-    /// since, that counts more: the copy may have been changed or deleted.
+    /// A call of ours, made when the watches had come to `before`, has returned a copy. Where the one that shows it has gone
+    /// beyond it since, that counts more: the copy may have been changed or deleted.
     pub fn learn_copy(&self, secret: &Secret, before: u64) {
-        self.put_copy(secret, |seen| {
-            seen > before && resource_version(&secret.metadata).is_some_and(|version| version <= seen)
-        });
+        let version = resource_version(&secret.metadata);
+        self.put_copy(secret, |seen| seen.step > before && version.is_some_and(|own| own <= seen.version));
     }
 
-    /// The watch on copies has come to this resource version; said before what it has shown is applied.
+    /// The watch that shows this copy has come to its resource version; said before what it has shown is applied.
     pub fn copies_seen(&self, metadata: &ObjectMeta) {
-        if let Some(version) = resource_version(metadata) {
-            self.copies_seen_to.fetch_max(version, Ordering::SeqCst);
+        let Some(version) = resource_version(metadata) else {
+            return;
+        };
+        let watch = self.watch_on(metadata.namespace.as_deref());
+        let mut progress = self.progress();
+        let Progress { steps, by_watch } = &mut *progress;
+        let mark = by_watch.entry(watch).or_default();
+        if version > mark.version {
+            *steps += 1;
+            *mark = Mark { version, step: *steps };
         }
+    }
+
+    fn watch_on(&self, namespace: Option<&str>) -> Watch {
+        match self.snapshot().scope {
+            Scope::All => None,
+            Scope::Listed(_) => namespace.map(Arc::from),
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A Secret with our label was created or changed. One that does not bear all marks of a copy counts as absent.
@@ -52,13 +90,15 @@ impl Index {
             .collect()
     }
 
-    fn put_copy(&self, secret: &Secret, is_outdated: impl FnOnce(u64) -> bool) {
+    fn put_copy(&self, secret: &Secret, is_outdated: impl FnOnce(Mark) -> bool) {
         let Some(place) = key_of(&secret.metadata) else {
             return;
         };
         let copy = Copy::read(secret, &self.digest_key);
+        let watch = self.watch_on(Some(&place.namespace));
         self.change(|snapshot| {
-            if is_outdated(self.copies_seen_to()) {
+            let seen = self.progress().by_watch.get(&watch).copied();
+            if is_outdated(seen.unwrap_or_default()) {
                 return;
             }
             let Some(mut copy) = copy else {
@@ -128,8 +168,7 @@ type Gone = (Wanted, Reliance);
 /// Forgets a copy; returns it if its credential is still there.
 pub(super) fn remove_copy(snapshot: &mut Snapshot, place: &ObjectKey) -> Option<Gone> {
     let copy = snapshot.remove_copy(place)?;
-    let mut credentials = snapshot.credentials.values();
-    let credential = credentials.find(|credential| credential.uid == copy.credential_uid)?;
+    let credential = snapshot.credential(&copy.credential_uid)?;
     Some((Wanted { credential: Arc::clone(credential), place: place.clone() }, copy.reliance))
 }
 

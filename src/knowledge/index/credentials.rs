@@ -1,27 +1,28 @@
-//! Credentials and their sources.
+//! Credentials.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 
-use super::statuses::{await_source, source_listed, sources_listed};
-use super::{Index, key_of};
+use super::Index;
+use super::copies::resource_version;
+use super::statuses::await_source;
 use crate::api::RegistryCredential;
 use crate::knowledge::Snapshot;
+use crate::knowledge::credentials::Former;
 use crate::knowledge::snapshot::Unusable;
 use crate::model::ObjectKey;
 use crate::model::credential::{Credential, CredentialError};
-use crate::model::source::Source;
 
 impl Index {
-    /// A credential was created or changed. An object that cannot be compiled counts as absent.
+    /// A credential was created or changed. An object that cannot be compiled counts as absent, but not as gone.
     ///
     /// # Errors
     /// Why it cannot be compiled.
     pub fn apply_credential(&self, object: &RegistryCredential) -> Result<(), CredentialError> {
-        let Some(name) = object.metadata.name.as_deref() else {
+        let metadata = &object.metadata;
+        let Some(name) = metadata.name.as_deref() else {
             return Err(CredentialError::NoName);
         };
         let in_scope = |credential: Credential| {
@@ -34,16 +35,14 @@ impl Index {
         };
         match Credential::parse(object).and_then(in_scope) {
             Ok(credential) => {
-                let (generation, source) = (credential.generation, credential.source.clone());
                 self.change(|snapshot| {
-                    snapshot.unusable.remove(name);
-                    let credential = Arc::new(credential);
-                    let former = snapshot.credentials.insert(name.into(), Arc::clone(&credential));
-                    if let Some(former) = former.as_ref().filter(|former| former.uid != credential.uid) {
-                        snapshot.end(former.uid.clone());
-                    }
+                    let former = snapshot.remove_credential(name);
+                    end_replaced(snapshot, name, former.as_ref(), metadata);
+                    await_source(snapshot, &credential.source);
+                    let generation = credential.generation;
+                    snapshot.put_credential(Arc::new(credential));
+                    let former = former.and_then(Former::usable);
                     forget_source_unless_used(snapshot, former.as_deref());
-                    await_source(snapshot, &source);
                     // What stood in the way of what was written before need not stand in the way of this.
                     if let Some(former) = former.filter(|former| former.generation != generation) {
                         snapshot.setbacks.retain(|key, _| key.credential_uid != former.uid);
@@ -52,96 +51,62 @@ impl Index {
                 Ok(())
             }
             Err(error) => {
-                self.delete_credential(name);
-                let uid = object.metadata.uid.as_deref().unwrap_or_default().into();
-                let generation = object.metadata.generation.unwrap_or_default();
-                let unusable = Unusable { uid, generation, error: error.clone() };
-                self.change(|snapshot| snapshot.unusable.insert(name.into(), unusable));
+                let source = &object.spec.secret_ref;
+                let unusable = Unusable {
+                    uid: metadata.uid.as_deref().unwrap_or_default().into(),
+                    generation: metadata.generation.unwrap_or_default(),
+                    source: ObjectKey::new(&source.namespace, &source.name),
+                    error: error.clone(),
+                };
+                // In one step: whoever looked in between would take it for gone.
+                self.change(|snapshot| {
+                    let former = snapshot.remove_credential(name);
+                    end_replaced(snapshot, name, former.as_ref(), metadata);
+                    snapshot.put_unusable(name.into(), unusable);
+                    forget_source_unless_used(snapshot, former.and_then(Former::usable).as_deref());
+                });
                 Err(error)
             }
         }
     }
 
-    /// A credential is gone. What was known of its source goes unless another credential refers to it.
+    /// A credential has been seen to go. What was known of its source goes unless another credential refers to it.
     pub fn delete_credential(&self, name: &str) {
         self.change(|snapshot| {
-            let unusable = snapshot.unusable.remove(name).map(|unusable| unusable.uid);
-            snapshot.stored.remove(name);
-            let gone = snapshot.credentials.remove(name);
-            if let Some(uid) = gone.as_ref().map(|gone| gone.uid.clone()).or(unusable) {
-                snapshot.end(uid);
+            if let Some(former) = forget_credential(snapshot, name) {
+                snapshot.end(Arc::clone(former.uid()));
             }
-            forget_source_unless_used(snapshot, gone.as_deref());
         });
     }
 
-    /// Credentials that were not in a complete list are gone.
+    /// Credentials that were not in a complete list are not known any more. They need not have gone: the API server that
+    /// has answered may be late.
     pub fn retain_credentials(&self, listed: &HashSet<String>) {
-        let snapshot = self.snapshot();
-        let names = snapshot.credentials.keys().chain(snapshot.unusable.keys());
-        for name in names.filter(|name| !listed.contains(&***name)) {
-            self.delete_credential(name);
-        }
-    }
-
-    /// A registry Secret was created or changed. Secrets that no credential names are not kept.
-    pub fn apply_source(&self, secret: &Secret) {
-        let Some(key) = key_of(&secret.metadata) else {
-            return;
-        };
-        // Most Secrets of the namespace are named by nobody, and cost no publication.
-        let is_named =
-            |snapshot: &Snapshot| snapshot.credentials.values().any(|credential| credential.source == key);
-        if !is_named(&self.snapshot()) {
-            return;
-        }
         self.change(|snapshot| {
-            if is_named(snapshot) {
-                let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
-                snapshot.sources.insert(key.clone(), before.after(secret, &self.digest_key));
+            let names = snapshot.credentials.keys().chain(snapshot.unusable.keys());
+            let absent: Vec<_> = names.filter(|name| !listed.contains(&***name)).cloned().collect();
+            for name in &absent {
+                forget_credential(snapshot, name);
             }
         });
     }
+}
 
-    /// A registry Secret is gone. One that was re-created meanwhile, seen by another watch, has another uid.
-    pub fn delete_source(&self, metadata: &ObjectMeta) {
-        let Some(key) = key_of(metadata) else {
-            return;
-        };
-        self.change(|snapshot| {
-            if let Some(source) =
-                snapshot.sources.get(&key).filter(|source| source.uid() == metadata.uid.as_deref())
-            {
-                let gone = source.gone();
-                snapshot.sources.insert(key, gone);
-            }
-        });
-    }
+fn forget_credential(snapshot: &mut Snapshot, name: &str) -> Option<Former> {
+    snapshot.stored.remove(name);
+    let former = snapshot.remove_credential(name)?;
+    forget_source_unless_used(snapshot, former.clone().usable().as_deref());
+    Some(former)
+}
 
-    /// Sources of a namespace and Secret type that were not in a complete list are gone.
-    pub fn retain_sources(&self, namespace: &str, secret_type: &str, listed: &HashSet<ObjectKey>) {
-        self.change(|snapshot| {
-            let is_gone = |key: &ObjectKey, source: &Source| {
-                *key.namespace == *namespace
-                    && source.secret_type() == Some(secret_type)
-                    && !listed.contains(key)
-            };
-            let sources = snapshot.sources.iter().filter(|(key, source)| is_gone(key, source));
-            let gone: Vec<_> = sources.map(|(key, source)| (key.clone(), source.gone())).collect();
-            snapshot.sources.extend(gone);
-            sources_listed(snapshot, namespace, secret_type);
-        });
-    }
-
-    /// The watch on this source alone has listed what there is of a Secret type: the source, or nothing.
-    pub fn source_listed(&self, key: &ObjectKey, secret_type: &str, is_there: bool) {
-        self.change(|snapshot| {
-            let source = snapshot.sources.get(key).filter(|source| source.secret_type() == Some(secret_type));
-            if let Some(gone) = source.filter(|_| !is_there).map(Source::gone) {
-                snapshot.sources.insert(key.clone(), gone);
-            }
-            source_listed(snapshot, key, secret_type);
-        });
+/// There is one credential of a name at a time: where another uid is seen in a newer version, the former one has gone.
+fn end_replaced(snapshot: &mut Snapshot, name: &str, former: Option<&Former>, metadata: &ObjectMeta) {
+    let Some(former) = former.map(Former::uid).filter(|uid| Some(&***uid) != metadata.uid.as_deref()) else {
+        return;
+    };
+    let last_seen = snapshot.stored.get(name).and_then(|stored| stored.resource_version.parse::<u64>().ok());
+    if last_seen.zip(resource_version(metadata)).is_some_and(|(former, present)| former < present) {
+        snapshot.end(Arc::clone(former));
     }
 }
 
@@ -150,7 +115,7 @@ fn forget_source_unless_used(snapshot: &mut Snapshot, former: Option<&Credential
     let Some(former) = former else {
         return;
     };
-    if !snapshot.credentials.values().any(|credential| credential.source == former.source) {
+    if snapshot.credentials_of(&former.source).next().is_none() {
         snapshot.sources.remove(&former.source);
         snapshot.unread_sources.remove(&former.source);
     }

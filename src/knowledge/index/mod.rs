@@ -4,17 +4,19 @@ mod copies;
 mod credentials;
 mod namespaces;
 mod setbacks;
+mod sources;
 mod statuses;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kube::core::ObjectMeta;
+
+use copies::Progress;
 
 use super::snapshot::Snapshot;
 use crate::model::ObjectKey;
@@ -27,8 +29,9 @@ pub struct Index {
     published: ArcSwap<Snapshot>,
     /// Serialises writers; readers never take it.
     writing: Mutex<()>,
-    /// The highest resource version that the watch on copies has shown; those of one kind of object are ordered.
-    copies_seen_to: AtomicU64,
+    /// How far the watches on copies have come. Apart from what is published: it changes with each event, and no decision
+    /// asks for it.
+    progress: Mutex<Progress>,
     digest_key: DigestKey,
     /// For how long a copy counts as relied on after a pod was told that it is there.
     relied_for: Duration,
@@ -45,7 +48,7 @@ impl Index {
         Self {
             published: ArcSwap::from_pointee(snapshot),
             writing: Mutex::new(()),
-            copies_seen_to: AtomicU64::new(0),
+            progress: Mutex::default(),
             digest_key: DigestKey::default(),
             relied_for: RELIED_FOR,
         }

@@ -46,7 +46,7 @@ impl Index {
 
 /// Nothing stands at a place any more.
 pub(super) fn end_setbacks_at(snapshot: &mut Snapshot, place: &ObjectKey) {
-    let credentials = snapshot.credentials.values().filter(|credential| credential.copy_name == place.name);
+    let credentials = snapshot.credentials_with_copies_called(&place.name);
     let keys: Vec<CopyKey> =
         credentials.map(|credential| Wanted::new(credential, &place.namespace).key()).collect();
     for key in keys {

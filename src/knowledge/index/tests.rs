@@ -1,6 +1,9 @@
 //! What watch events make of the index.
 
-use k8s_openapi::ByteString;
+mod answers;
+mod credentials;
+mod sources;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -14,7 +17,7 @@ use super::*;
 use crate::api::RegistryCredential;
 use crate::model::copy::copy_of;
 use crate::model::copy::{CopyKey, Obstacle, Wanted};
-use crate::model::credential::{Credential, CredentialError};
+use crate::model::credential::Credential;
 use crate::model::source::tests::source_secret;
 
 fn credential(name: &str, source: &str) -> RegistryCredential {
@@ -26,16 +29,6 @@ fn credential(name: &str, source: &str) -> RegistryCredential {
     .unwrap()
 }
 
-fn secret(name: &str, uid: &str, secret_type: &str) -> Secret {
-    let key = if secret_type.ends_with("json") { ".dockerconfigjson" } else { ".dockercfg" };
-    Secret {
-        metadata: metadata(name, uid),
-        type_: Some(secret_type.into()),
-        data: Some([(key.to_owned(), ByteString(b"{}".to_vec()))].into()),
-        ..Secret::default()
-    }
-}
-
 fn metadata(name: &str, uid: &str) -> ObjectMeta {
     ObjectMeta {
         namespace: Some("sources".into()),
@@ -45,99 +38,9 @@ fn metadata(name: &str, uid: &str) -> ObjectMeta {
     }
 }
 
-fn source_uid(index: &Index, name: &str) -> Option<String> {
-    let snapshot = index.snapshot();
-    snapshot.sources.get(&ObjectKey::new("sources", name))?.uid().map(str::to_owned)
-}
-
 /// The copy of a credential of [`credential`] at a place.
 fn key(place: &ObjectKey, name: &str) -> CopyKey {
     CopyKey { place: place.clone(), credential_uid: format!("uid-of-{name}").into() }
-}
-
-const JSON: &str = "kubernetes.io/dockerconfigjson";
-const CFG: &str = "kubernetes.io/dockercfg";
-
-#[test]
-fn a_secret_that_no_credential_names_is_not_kept() {
-    let index = Index::new("regcred-system");
-    index.apply_credential(&credential("ghcr", "named")).unwrap();
-    index.apply_source(&secret("named", "1", JSON));
-    index.apply_source(&secret("other", "2", JSON));
-    assert_eq!((source_uid(&index, "named"), source_uid(&index, "other")), (Some("1".into()), None));
-}
-
-#[test]
-fn a_source_is_forgotten_with_the_last_credential_that_names_it() {
-    let index = Index::new("regcred-system");
-    for name in ["one", "two"] {
-        index.apply_credential(&credential(name, "named")).unwrap();
-    }
-    index.apply_source(&secret("named", "1", JSON));
-    index.delete_credential("one");
-    assert!(source_uid(&index, "named").is_some());
-    index.apply_credential(&credential("two", "another")).unwrap();
-    assert!(index.snapshot().sources.is_empty());
-}
-
-#[rstest]
-#[case::of_the_same(&["1"], None)]
-#[case::of_a_former_one(&["0"], Some("1"))]
-fn a_late_deletion_leaves_a_re_created_source(#[case] deleted: &[&str], #[case] left: Option<&str>) {
-    let index = Index::new("regcred-system");
-    index.apply_credential(&credential("ghcr", "named")).unwrap();
-    index.apply_source(&secret("named", "1", JSON));
-    for uid in deleted {
-        index.delete_source(&metadata("named", uid));
-    }
-    assert_eq!(source_uid(&index, "named").as_deref(), left);
-}
-
-#[test]
-fn a_complete_list_of_one_type_says_nothing_about_the_other() {
-    let index = Index::new("regcred-system");
-    index.apply_credential(&credential("ghcr", "named")).unwrap();
-    index.apply_source(&secret("named", "1", CFG));
-    index.retain_sources("sources", JSON, &HashSet::new());
-    assert!(source_uid(&index, "named").is_some());
-    index.retain_sources("sources", CFG, &HashSet::new());
-    assert!(source_uid(&index, "named").is_none());
-}
-
-#[test]
-fn the_list_of_a_watch_on_one_source_says_nothing_about_others_nor_about_another_type() {
-    let index = Index::new("regcred-system");
-    let named = ObjectKey::new("sources", "named");
-    for name in ["named", "other"] {
-        index.apply_credential(&credential(name, name)).unwrap();
-        index.apply_source(&secret(name, "1", JSON));
-    }
-    index.source_listed(&named, JSON, true);
-    index.source_listed(&named, CFG, false);
-    assert!(source_uid(&index, "named").is_some());
-    index.source_listed(&named, JSON, false);
-    assert!(source_uid(&index, "named").is_none());
-    assert!(source_uid(&index, "other").is_some());
-}
-
-#[test]
-fn a_credential_whose_source_is_not_looked_at_is_unusable_and_says_why() {
-    let index = Index::new("regcred-system").with_scope(Scope::of(&["team-a".into()]));
-    let error = index.apply_credential(&credential("ghcr", "named")).unwrap_err();
-    assert_eq!(error, CredentialError::OutOfScope("sources".to_owned()));
-    // So its copies stay as they are.
-    assert!(index.snapshot().is_unusable("uid-of-ghcr"));
-    assert!(index.snapshot().credentials.is_empty());
-}
-
-#[test]
-fn a_credential_that_cannot_be_compiled_counts_as_absent() {
-    let index = Index::new("regcred-system");
-    index.apply_credential(&credential("ghcr", "named")).unwrap();
-    let mut broken = credential("ghcr", "named");
-    broken.spec.namespaces.clear();
-    assert_eq!(index.apply_credential(&broken), Err(CredentialError::NoNamespaces));
-    assert!(index.snapshot().credentials.is_empty());
 }
 
 #[test]
@@ -299,35 +202,6 @@ fn a_copy_of_a_former_credential_that_has_gone_is_no_obstacle_any_more() {
     );
     assert!(index.delete_copy(&metadata("regcred-ghcr", "of-the-former")).is_empty());
     assert!(index.snapshot().setbacks.is_empty());
-}
-
-#[test]
-fn what_the_watch_has_shown_since_a_call_began_counts_more_than_its_answer() {
-    let (index, place, mut copy) = index_with_copy();
-    let at = |copy: &mut Secret, version: &str| copy.metadata.resource_version = Some(version.into());
-    let before = index.copies_seen_to();
-    at(&mut copy, "12");
-    index.copies_seen(&copy.metadata);
-    index.delete_copy(&copy.metadata);
-    at(&mut copy, "11");
-    index.learn_copy(&copy, before);
-    assert!(index.snapshot().copies.is_empty(), "the answer to a write is older than its deletion");
-    at(&mut copy, "13");
-    index.learn_copy(&copy, before);
-    assert!(index.snapshot().copies.contains_key(&place));
-}
-
-#[test]
-fn a_copy_that_was_dropped_with_a_former_namespace_is_learned_again() {
-    let (index, place, mut copy) = index_with_copy();
-    copy.metadata.resource_version = Some("13".into());
-    index.copies_seen(&copy.metadata);
-    index.apply_copy(&copy);
-    index.delete_namespace(&ended("14"));
-    assert!(index.snapshot().copies.is_empty());
-    let before = index.copies_seen_to();
-    index.learn_copy(&copy, before);
-    assert!(index.snapshot().copies.contains_key(&place));
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub enum CopyAnswer {
     Blocked(Obstacle),
 }
 
-/// What stands in the way of a copy.
+/// What stands in the way of a copy. [`Obstacle::word`] is the reason that people are told, the same in conditions, explanations
+/// and logs, and in snake case in metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// A Secret of the copy's name that is not ours; left as it is.
@@ -33,6 +34,27 @@ pub enum Obstacle {
     NamespaceGone,
     /// The API server will never accept such an object.
     Lasting(Arc<str>),
+}
+
+impl Obstacle {
+    /// It in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Foreign => "ForeignSecret",
+            Self::Rival(_) => "OtherCredential",
+            Self::Passing(_) => "WriteFailed",
+            Self::NamespaceGone => "NamespaceGone",
+            Self::Lasting(_) => "Refused",
+        }
+    }
+
+    /// What else is known of it: the other credential, or what the API server said.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Rival(detail) | Self::Passing(detail) | Self::Lasting(detail) => detail,
+            Self::Foreign | Self::NamespaceGone => "",
+        }
+    }
 }
 
 impl CopyAnswer {

@@ -59,6 +59,11 @@ impl Wanted {
         Self { credential: Arc::clone(credential), place: credential.copy_in(namespace) }
     }
 
+    /// Whether the credential calls its copies otherwise by now.
+    pub fn has_former_name(&self) -> bool {
+        self.credential.copy_name != self.place.name
+    }
+
     /// What tells it from others.
     pub fn key(&self) -> CopyKey {
         CopyKey { place: self.place.clone(), credential_uid: self.credential.uid.clone() }

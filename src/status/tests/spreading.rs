@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
+
 use super::*;
 
 fn rotation(cluster: &Cluster) -> Option<(String, f64, i64)> {
@@ -120,4 +122,63 @@ fn a_copy_lags_since_the_first_change_that_it_has_not_followed() {
     cluster.copy("team-a");
     assert_eq!(cluster.look(21), [Duration::from_secs(11)]);
     assert_eq!(rotation(&cluster), Some(("2026-01-01T00:00:10Z".into(), 11.0, 1)));
+}
+
+/// The version of the source that every copy holds, after a look.
+fn everywhere(cluster: &mut Cluster, seconds: u64) -> Option<String> {
+    cluster.status(seconds).source.map(|source| source.resource_version)
+}
+
+#[test]
+fn a_version_of_the_source_is_told_when_every_copy_holds_it() {
+    let mut cluster = copied(&["team-a", "team-b"]);
+    assert_eq!(everywhere(&mut cluster, 0).as_deref(), Some("7"));
+    cluster.source_in_version(NEWER, "8");
+    assert_eq!(everywhere(&mut cluster, 1), None);
+    cluster.copy("team-a");
+    assert_eq!(everywhere(&mut cluster, 2), None);
+    cluster.copy("team-b");
+    assert_eq!(everywhere(&mut cluster, 3).as_deref(), Some("8"));
+    // Labels of the source, say: its content is in every copy already.
+    cluster.source_in_version(NEWER, "9");
+    assert_eq!(everywhere(&mut cluster, 4).as_deref(), Some("9"));
+    cluster.source_in_version(BROKEN, "10");
+    assert_eq!(everywhere(&mut cluster, 5), None);
+}
+
+#[test]
+fn a_version_is_not_told_while_something_stands_in_the_way_of_a_copy() {
+    let mut cluster = copied(&["team-a"]);
+    cluster.namespace("team-b");
+    cluster.obstacle("team-b", &Obstacle::Foreign, 1);
+    assert_eq!(everywhere(&mut cluster, 1), None);
+}
+
+#[rstest]
+#[case::nobody_needs_it(json!({}))]
+#[case::audited(json!({"distribution": "Eager", "mode": "Audit"}))]
+fn a_copy_that_nobody_wants_any_more_holds_the_version_up_as_well(#[case] spec: Value) {
+    let mut cluster = copied(&["team-a"]);
+    cluster.credential(&spec, 2);
+    assert_eq!(everywhere(&mut cluster, 1).as_deref(), Some("7"));
+    cluster.source_in_version(NEWER, "8");
+    assert_eq!(everywhere(&mut cluster, 2), None);
+    cluster.copy("team-a");
+    assert_eq!(everywhere(&mut cluster, 3).as_deref(), Some("8"));
+    // One that goes with its namespace does not follow, and is waited for by nobody.
+    cluster.source_in_version(DOCUMENT, "9");
+    cluster.index.apply_namespace(&ObjectMeta {
+        name: Some("team-a".into()),
+        deletion_timestamp: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(moment(3))),
+        ..ObjectMeta::default()
+    });
+    assert_eq!(everywhere(&mut cluster, 4).as_deref(), Some("9"));
+}
+
+#[test]
+fn a_version_that_the_copies_were_not_compared_with_is_not_told() {
+    let cluster = copied(&["team-a"]);
+    cluster.source_in_version(NEWER, "8");
+    let (_, status) = of(&cluster.index.snapshot(), "ghcr", &cluster.ledger, moment(1)).unwrap();
+    assert_eq!(status.source.unwrap().resource_version, "7");
 }

@@ -28,6 +28,27 @@ fn a_secret_is_foreign(cluster: &mut Cluster) {
     cluster.obstacle("team-b", &Obstacle::Foreign, 1);
 }
 
+fn foreign_to(conflict: &str, cluster: &mut Cluster) {
+    cluster.credential(&json!({"distribution": "Eager", "conflict": conflict}), 2);
+    a_secret_is_foreign(cluster);
+}
+
+fn not_adopted(cluster: &mut Cluster) {
+    foreign_to("Adopt", cluster);
+}
+
+fn not_overwritten(cluster: &mut Cluster) {
+    foreign_to("Overwrite", cluster);
+}
+
+fn a_copy_is_the_source(cluster: &mut Cluster) {
+    all_copied(cluster);
+    let known = cluster.index.snapshot();
+    let credential = &known.credentials["ghcr"];
+    let SourceState::Good(source) = &known.sources[&credential.source].state else { panic!("no source") };
+    cluster.index.apply_source(&copy_of(source, credential, &credential.source));
+}
+
 fn a_copy_is_a_rivals(cluster: &mut Cluster) {
     one_is_missing(cluster);
     rival_copy(cluster, "team-b");
@@ -91,12 +112,15 @@ fn makes_no_sense(cluster: &mut Cluster) {
 #[case::one_is_missing(one_is_missing, "2/3", ["T Syncing", "T Usable", "F Syncing", "F NoConflict"], "waiting for 1 of 3 namespaces: team-b")]
 #[case::some_are_stale(some_are_stale, "1/3", ["T Syncing", "T Usable", "F Syncing", "F NoConflict"], "2 of 3 namespaces: team-a, team-c")]
 #[case::foreign(a_secret_is_foreign, "2/3", ["F ForeignSecret", "T Usable", "F Conflict", "T ForeignSecret"], "Secret team-b/regcred-ghcr is there and was not made by regcred; delete it")]
+#[case::not_adopted(not_adopted, "2/3", ["F ForeignSecret", "T Usable", "F Conflict", "T ForeignSecret"], "Adopt takes over only one of the same type and content that no controller owns; delete it, set another spec.copyName, or set spec.conflict to Overwrite")]
+#[case::not_overwritten(not_overwritten, "2/3", ["F ForeignSecret", "T Usable", "F Conflict", "T ForeignSecret"], "Overwrite takes over none that has another type or that a controller owns; delete it, or set another spec.copyName")]
 #[case::rival(a_copy_is_a_rivals, "2/3", ["F OtherCredential", "T Usable", "F Conflict", "T OtherCredential"], "is the copy of RegistryCredential acme")]
 #[case::fails_once(a_write_fails_once, "2/3", ["T Syncing", "T Usable", "F Syncing", "F NoConflict"], "waiting for 1 of 3")]
 #[case::fails(writes_fail, "2/3", ["F WriteFailed", "T Usable", "F WriteFailed", "F NoConflict"], "could not be written and is tried again: exceeded quota")]
 #[case::refused(a_write_is_refused, "2/3", ["F Refused", "T Usable", "F Refused", "F NoConflict"], "will not take Secret team-b/regcred-ghcr: too large")]
 #[case::gone(the_source_goes, "0/3", ["F SecretMissing", "F SecretMissing", "F SourceInvalid", "F NoConflict"], "there is no Secret porch-system/auth-secret of type")]
 #[case::broken(the_source_breaks, "0/3", ["F SecretUndecodable", "F SecretUndecodable", "F SourceInvalid", "F NoConflict"], "copies keep what was good last")]
+#[case::copy_as_source(a_copy_is_the_source, "0/3", ["F SourceIsACopy", "F SourceIsACopy", "F SourceInvalid", "F NoConflict"], "it is a copy made by regcred, which is never a source; name in spec.secretRef the Secret that it was copied from")]
 #[case::not_read(the_source_is_not_read, "0/3", ["U NotRead", "U NotRead", "F SourceInvalid", "F NoConflict"], "the Secrets of namespace elsewhere have not been read yet")]
 #[case::never_there(the_source_was_never_there, "0/3", ["F SecretMissing", "F SecretMissing", "F SourceInvalid", "F NoConflict"], "there is no Secret elsewhere/other")]
 #[case::no_namespace(no_namespace_is_offered, "0/0", ["T NothingWanted", "T Usable", "T NothingWanted", "F NoConflict"], "there is no namespace now")]
@@ -120,6 +144,23 @@ fn the_conditions_say_what_holds(
     assert!(message(&status, READY).contains(says), "{}", message(&status, READY));
     assert_eq!(status.summary.unwrap_or_default().synced, synced);
     assert!(!format!("{:?}", status.conditions).contains("hunter2"));
+}
+
+#[rstest]
+#[case::foreign(Obstacle::Foreign)]
+#[case::failed(Obstacle::Lasting("too large".into()))]
+fn what_stood_in_the_way_at_the_last_look_and_has_gone_since_is_on_its_way(#[case] obstacle: Obstacle) {
+    let mut cluster = Cluster::eager(&["team-a", "team-b"]);
+    cluster.copy("team-a");
+    cluster.obstacle("team-b", &obstacle, 1);
+    cluster.look(0);
+    let place = cluster.index.snapshot().credentials["ghcr"].copy_in("team-b");
+    cluster.index.forget_setback(&CopyKey { place, credential_uid: "uid-of-ghcr".into() });
+    let (_, status) = of(&cluster.index.snapshot(), "ghcr", &cluster.ledger, moment(0)).unwrap();
+    let told: Vec<&str> = status.conditions.iter().map(|condition| condition.reason.as_str()).collect();
+    assert_eq!(told, ["Syncing", "Usable", "Syncing", "NoConflict"]);
+    assert_eq!(message(&status, READY), "waiting for 1 of 2 namespaces: team-b");
+    assert!(status.copies.unwrap().failures.is_empty());
 }
 
 #[rstest]

@@ -10,6 +10,8 @@ use crate::knowledge::Index;
 use crate::model::copy::{Obstacle, copy_of};
 use crate::model::source::tests::registry_secret;
 
+mod views;
+
 const PLACE: (&str, &str) = ("team-a", "regcred-ghcr");
 const GRACES: Graces = Graces {
     unneeded: Duration::from_mins(1),
@@ -195,12 +197,18 @@ fn a_copy_after_its_credential_has_changed(
 }
 
 #[test]
-fn a_copy_under_a_former_name_goes_when_no_pod_names_it() {
+fn a_copy_under_a_former_name_goes_in_two_steps_when_no_pod_names_it() {
     let mut scene = Scene::new().copy(|_| {}).with("copyName", json!("other"));
     scene.pods.names = Some(false);
-    assert_eq!(scene.at(0), "delete");
+    assert_eq!((scene.at(0).as_str(), scene.at(60).as_str()), ("at 60", "mark"));
+    let mut scene = Scene::new().copy(marked).with("copyName", json!("other"));
+    scene.pods.names = Some(false);
+    assert_eq!((scene.at(0).as_str(), scene.at(10).as_str()), ("at 10", "delete unneeded"));
     scene.pods.names = None;
-    assert_eq!(scene.at(0), "nothing", "nobody knows");
+    assert_eq!(scene.at(11), "unmark", "nobody knows");
+    let mut scene = Scene::new().copy(adopted).with("copyName", json!("other"));
+    scene.pods.names = Some(false);
+    assert_eq!(scene.at(0), "release");
 }
 
 #[rstest]
@@ -223,6 +231,19 @@ fn a_copy_whose_credential_has_gone(#[case] change: fn(&mut Secret), #[case] exp
     let mut scene = Scene::new().copy(change);
     scene.index.delete_credential("ghcr");
     assert_eq!([scene.at(0), scene.at(10)], expected);
+}
+
+#[rstest]
+#[case::owned(|_: &mut Secret| {}, "delete")]
+#[case::without_owner(|copy: &mut Secret| copy.metadata.owner_references = None, "delete")]
+#[case::adopted(adopted, "release")]
+fn a_copy_whose_credential_is_not_listed_is_left_until_the_list_cannot_be_a_late_one_any_more(
+    #[case] change: fn(&mut Secret),
+    #[case] expected: &str,
+) {
+    let mut scene = Scene::new().copy(change);
+    scene.index.retain_credentials(&std::collections::HashSet::new());
+    assert_eq!([scene.at(0), scene.at(119), scene.at(120)], ["at 120", "at 120", expected]);
 }
 
 #[test]
@@ -320,43 +341,6 @@ fn a_broken_source_changes_no_copy_however_long_it_lasts() {
     let mut scene = Scene::new().copy(|_| {});
     scene.source("{", "9");
     assert_eq!((scene.at(0), scene.at(99_999)), ("nothing".into(), "nothing".into()));
-}
-
-#[rstest]
-#[case::of_the_source(|copy: &mut Secret| annotate(copy, |origin| origin["sourceResourceVersion"] = "9".into()))]
-#[case::of_the_credential(|copy: &mut Secret| annotate(copy, |origin| origin["credentialGeneration"] = 9.into()))]
-fn an_older_view_writes_no_copy_unless_it_stays_the_only_one(#[case] newer: fn(&mut Secret)) {
-    let change = |copy: &mut Secret| {
-        edited(copy);
-        newer(copy);
-    };
-    let mut scene = Scene::new().copy(change);
-    assert_eq!(
-        (scene.at(0), scene.at(119), scene.at(120)),
-        ("at 120".into(), "at 120".into(), "update".into())
-    );
-}
-
-#[test]
-fn a_copy_of_another_source_which_was_written_later_is_brought_to_the_present_one_at_once() {
-    let mut scene = Scene::new().copy(|copy| {
-        edited(copy);
-        annotate(copy, |origin| {
-            origin["source"] = "porch-system/former".into();
-            origin["sourceResourceVersion"] = "9".into();
-        });
-    });
-    assert_eq!(scene.at(0), "update");
-}
-
-#[test]
-fn an_older_view_of_the_credential_takes_no_copy_from_a_namespace_unless_it_stays_the_only_one() {
-    let newer = |copy: &mut Secret| annotate(copy, |origin| origin["credentialGeneration"] = 9.into());
-    let mut scene = Scene::new().copy(newer).with("namespaces", json!(["other"]));
-    assert_eq!(
-        (scene.at(0), scene.at(119), scene.at(120)),
-        ("at 120".into(), "at 120".into(), "delete".into())
-    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whose status is written when.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
 use serde_json::json;
 
@@ -8,19 +9,22 @@ use super::*;
 use crate::api::RegistryCredential;
 use crate::knowledge::Index;
 use crate::model::ObjectKey;
+use crate::model::copy::copy_of;
 use crate::model::source::tests::registry_secret;
 
 struct Desk {
     index: Index,
     board: Board,
     started: Instant,
+    /// Whether pods need the credential, everywhere.
+    needs: bool,
 }
 
 impl Desk {
     /// A credential that is not written yet.
     fn new() -> Self {
-        let desk =
-            Self { index: Index::new("regcred-system"), board: Board::default(), started: Instant::now() };
+        let index = Index::new("regcred-system");
+        let desk = Self { index, board: Board::default(), started: Instant::now(), needs: true };
         desk.appear("ghcr", "1");
         desk.index.apply_source(&registry_secret(r#"{"auths":{"ghcr.io":{}}}"#));
         desk
@@ -37,8 +41,8 @@ impl Desk {
 
     fn note(&mut self, changes: impl IntoIterator<Item = Change>, milliseconds: u64) {
         let seen = Seen { at: self.at(milliseconds), wall_clock: Timestamp::UNIX_EPOCH };
-        let known = self.index.snapshot();
-        self.board.note(&changes.into_iter().collect(), &known, &|_, _, _| Some(true), seen);
+        let (known, needs) = (self.index.snapshot(), self.needs);
+        self.board.note(&changes.into_iter().collect(), &known, &|_, _, _| Some(needs), seen);
     }
 
     fn draft(&mut self, milliseconds: u64) -> Option<Draft> {
@@ -62,6 +66,14 @@ impl Desk {
     fn namespace(&mut self, name: &str, milliseconds: u64) {
         self.index.apply_namespace(&ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() });
         self.note([Change::Namespace(name.into())], milliseconds);
+    }
+
+    /// The copy of what the source holds now.
+    fn copy(&self, namespace: &str) -> Secret {
+        let known = self.index.snapshot();
+        let credential = &known.credentials["ghcr"];
+        let source = known.good_source(credential).unwrap();
+        copy_of(source, credential, &credential.copy_in(namespace))
     }
 
     fn next(&self) -> Option<u128> {
@@ -234,4 +246,24 @@ fn a_write_that_was_overtaken_is_made_anew_after_the_pause() {
     desk.board.ended(&draft.subject, began, Outcome::Overtaken, now);
     assert_eq!(desk.next(), Some(5_300));
     assert!(desk.write(5_300));
+}
+
+#[test]
+fn a_copy_that_no_pod_needs_and_that_has_followed_its_source_is_told() {
+    let mut desk = Desk::new();
+    desk.needs = false;
+    desk.index.apply_namespace(&ObjectMeta { name: Some("team-a".into()), ..ObjectMeta::default() });
+    let former = desk.copy("team-a");
+    desk.index.apply_source(&registry_secret(r#"{"auths":{"quay.io":{}}}"#));
+    let current = desk.copy("team-a");
+    desk.index.apply_copy(&former);
+    desk.note([Change::Everything], 0);
+    assert!(desk.write(300));
+    assert!(!desk.write(9_000));
+    assert_eq!(desk.index.snapshot().stored["ghcr"].status.source, None);
+    assert_eq!(desk.next(), None);
+    desk.index.apply_copy(&current);
+    desk.note([Change::Copy(ObjectKey::new("team-a", "regcred-ghcr"))], 10_000);
+    let draft = desk.draft(10_300).unwrap();
+    assert_eq!(draft.status.source.unwrap().resource_version, "7");
 }

@@ -1,0 +1,68 @@
+//! The sources of credentials.
+
+use std::collections::HashSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::ObjectMeta;
+
+use super::statuses::{source_listed, sources_listed};
+use super::{Index, key_of};
+use crate::knowledge::Snapshot;
+use crate::model::ObjectKey;
+
+impl Index {
+    /// A registry Secret was created or changed. Secrets that no credential names are not kept.
+    pub fn apply_source(&self, secret: &Secret) {
+        let Some(key) = key_of(&secret.metadata) else {
+            return;
+        };
+        // Most Secrets of the namespace are named by nobody, and cost no publication.
+        let is_named = |snapshot: &Snapshot| snapshot.credentials_of(&key).next().is_some();
+        if !is_named(&self.snapshot()) {
+            return;
+        }
+        self.change(|snapshot| {
+            if is_named(snapshot) {
+                let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
+                snapshot.sources.insert(key.clone(), before.after(secret, &self.digest_key));
+            }
+        });
+    }
+
+    /// A registry Secret is gone. One that was re-created meanwhile, seen by another watch, has another uid.
+    pub fn delete_source(&self, metadata: &ObjectMeta) {
+        let Some(key) = key_of(metadata) else {
+            return;
+        };
+        self.change(|snapshot| {
+            let known = snapshot.sources.get(&key);
+            if let Some(left) = known.and_then(|known| known.after_deletion(metadata.uid.as_deref())) {
+                snapshot.sources.insert(key, left);
+            }
+        });
+    }
+
+    /// Sources of a namespace and Secret type that were not in a complete list are gone.
+    pub fn retain_sources(&self, namespace: &str, secret_type: &str, listed: &HashSet<ObjectKey>) {
+        self.change(|snapshot| {
+            let sources = snapshot.sources.iter();
+            let absent = sources.filter(|(key, _)| *key.namespace == *namespace && !listed.contains(key));
+            let left: Vec<_> = absent
+                .filter_map(|(key, known)| Some((key.clone(), known.after_absence(secret_type)?)))
+                .collect();
+            snapshot.sources.extend(left);
+            sources_listed(snapshot, namespace, secret_type);
+        });
+    }
+
+    /// The watch on this source alone has listed what there is of a Secret type: the source, or nothing.
+    pub fn source_listed(&self, key: &ObjectKey, secret_type: &str, is_there: bool) {
+        self.change(|snapshot| {
+            let known = snapshot.sources.get(key).filter(|_| !is_there);
+            if let Some(left) = known.and_then(|known| known.after_absence(secret_type)) {
+                snapshot.sources.insert(key.clone(), left);
+            }
+            source_listed(snapshot, key, secret_type);
+        });
+    }
+}
