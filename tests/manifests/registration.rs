@@ -1,26 +1,39 @@
 //! What the API server sends to the webhooks.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::{webhook, webhooks};
 
 #[test]
-fn each_webhook_looks_at_its_one_resource_and_operation() {
+fn each_webhook_looks_at_its_one_resource() {
     let expected = [
-        ("inject-pull-secrets.regcred.dev", "/mutate/pods", "pods", "CREATE", "NoneOnDryRun"),
+        (
+            "inject-pull-secrets.regcred.dev",
+            "/mutate/pods",
+            ("", "v1", "pods"),
+            json!(["CREATE"]),
+            "NoneOnDryRun",
+        ),
         (
             "ephemeral-containers.regcred.dev",
             "/validate/ephemeral-containers",
-            "pods/ephemeralcontainers",
-            "UPDATE",
+            ("", "v1", "pods/ephemeralcontainers"),
+            json!(["UPDATE"]),
+            "None",
+        ),
+        (
+            "module-templates.regcred.dev",
+            "/validate/module-templates",
+            ("operator.kyma-project.io", "*", "moduletemplates"),
+            json!(["CREATE", "UPDATE"]),
             "None",
         ),
     ];
     assert_eq!(webhooks().len(), expected.len());
-    for (name, path, resource, operation, side_effects) in expected {
+    for (name, path, (group, version, resource), operations, side_effects) in expected {
         let webhook = webhook(name);
         let rule = json!({
-            "apiGroups": [""], "apiVersions": ["v1"], "operations": [operation],
+            "apiGroups": [group], "apiVersions": [version], "operations": operations,
             "resources": [resource], "scope": "Namespaced",
         });
         assert_eq!(webhook["rules"], json!([rule]), "{name}");
@@ -30,21 +43,26 @@ fn each_webhook_looks_at_its_one_resource_and_operation() {
     assert_eq!(webhook("inject-pull-secrets.regcred.dev")["reinvocationPolicy"], "IfNeeded");
 }
 
+pub(crate) fn is_about_pods(webhook: &Value) -> bool {
+    webhook["rules"][0]["resources"][0].as_str().unwrap().starts_with("pods")
+}
+
 #[test]
-fn every_webhook_fails_open_and_soon() {
+fn what_looks_at_pods_fails_open_and_soon_and_what_looks_at_modules_fails_closed() {
     for webhook in webhooks() {
         let name = &webhook["name"];
-        assert_eq!(webhook["failurePolicy"], "Ignore", "{name}");
-        assert!(webhook["timeoutSeconds"].as_u64().unwrap() <= 3, "{name}");
+        let (policy, most) = if is_about_pods(&webhook) { ("Ignore", 3) } else { ("Fail", 10) };
+        assert_eq!(webhook["failurePolicy"], policy, "{name}");
+        assert!(webhook["timeoutSeconds"].as_u64().unwrap() <= most, "{name}");
         assert_eq!(webhook["matchPolicy"], "Equivalent", "{name}");
         assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]), "{name}");
     }
 }
 
 #[test]
-fn no_webhook_sees_the_systems_namespaces_our_own_or_what_opted_out() {
+fn no_webhook_sees_pods_of_the_systems_namespaces_of_our_own_or_that_opted_out() {
     let opted_out = json!({"key": "regcred.dev/inject", "operator": "NotIn", "values": ["disabled"]});
-    for webhook in webhooks() {
+    for webhook in webhooks().into_iter().filter(is_about_pods) {
         let excluded = json!({
             "key": "kubernetes.io/metadata.name",
             "operator": "NotIn",
