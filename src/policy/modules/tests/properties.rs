@@ -1,0 +1,76 @@
+//! What holds for whatever somebody writes.
+
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::scene::{decide, refusal, review_of, template};
+use crate::policy::Reason;
+
+/// Any JSON, in which the words that decide come often.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        prop::sample::select(vec!["localBlob", "oci-registry-cred", "v2", "ocm.software/v3alpha1", "ghcr.io", ""])
+            .prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        9 => prop::sample::select(vec![
+            "component", "spec", "metadata", "meta", "schemaVersion", "apiVersion", "resources", "repositoryContexts", "labels",
+            "name", "value", "access", "type", "baseUrl", "subPath",
+        ]).prop_map(str::to_owned),
+        1 => ".{0,8}",
+    ];
+    leaf.prop_recursive(7, 96, 6, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(Value::from),
+            btree_map(key.clone(), inner, 0..6).prop_map(|fields| fields.into_iter().collect()),
+        ]
+    })
+}
+
+/// A descriptor whose parts may be anything.
+fn any_descriptor() -> impl Strategy<Value = Value> {
+    let resource = prop_oneof![
+        any_json(),
+        (any_json(), any_json()).prop_map(|(name, labels)| {
+            json!({"name": name, "labels": labels, "access": {"type": "localBlob"}})
+        }),
+        (any_json(), any_json()).prop_map(|(value, other)| {
+            json!({
+                "name": "a", "labels": [other, {"name": "oci-registry-cred", "value": value}],
+                "access": {"type": "localOciBlob"},
+            })
+        }),
+    ];
+    prop_oneof![
+        any_json(),
+        (vec(resource, 0..5), any_json(), any_json()).prop_map(|(resources, context, name)| {
+            json!({"component": {
+                "name": name, "resources": resources, "repositoryContexts": [context, {"baseUrl": "ghcr.io/org"}],
+            }})
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_descriptor_is_judged_and_a_refusal_is_about_labels(descriptor in any_descriptor()) {
+        let decision = decide(&review_of(&template(&descriptor), None), "", &[]);
+        let message = refusal(&decision);
+        prop_assert_eq!(decision.reason == Reason::Refused, !message.is_empty());
+        prop_assert!(message.is_empty() || message.contains("oci-registry-cred"), "{}", message);
+        prop_assert!(message.len() < 3_000 && !message.contains(char::is_control), "{}", message);
+    }
+
+    #[test]
+    fn what_was_written_once_can_be_written_again(descriptor in any_descriptor(), channel in "[a-z]{3,8}") {
+        let old = template(&descriptor);
+        let mut new = old.clone();
+        new["spec"]["channel"] = channel.into();
+        prop_assert_eq!(refusal(&decide(&review_of(&new, Some(&old)), "", &[])), "");
+    }
+}
