@@ -134,7 +134,8 @@ fn the_component_takes_every_right_on_secrets_of_all_namespaces_away_and_limits_
         1 + only("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap().len()
     );
     for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
-        let webhooks = of_kind(kind)[0]["webhooks"].as_array().unwrap().iter().filter(|one| is_about_pods(one));
+        let webhooks =
+            of_kind(kind)[0]["webhooks"].as_array().unwrap().iter().filter(|one| is_about_pods(one));
         let webhooks: Vec<&Value> = webhooks.collect();
         assert_eq!(webhooks.len(), 1);
         for limited in webhooks {

@@ -5,4 +5,5 @@
 mod harness;
 mod procedure;
 mod scene;
+mod verdicts;
 mod writing;

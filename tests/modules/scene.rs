@@ -74,6 +74,16 @@ pub(crate) fn v2(resources: Value) -> Value {
     })
 }
 
+/// A descriptor of schema v3alpha1.
+pub(crate) fn v3(resources: Value) -> Value {
+    json!({
+        "apiVersion": "ocm.software/v3alpha1", "kind": "ComponentVersion",
+        "metadata": {"name": "example.io/module/sample", "version": "1.0.0"},
+        "repositoryContexts": [{"type": "OCIRegistry", "baseUrl": "ghcr.io/org"}],
+        "spec": {"resources": resources},
+    })
+}
+
 /// A ModuleTemplate.
 pub(crate) fn template(name: &str, descriptor: &Value) -> Value {
     template_of("v1beta2", name, descriptor)

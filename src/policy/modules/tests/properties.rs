@@ -14,8 +14,15 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         ".{0,8}".prop_map(Value::from),
-        prop::sample::select(vec!["localBlob", "oci-registry-cred", "v2", "ocm.software/v3alpha1", "ghcr.io", ""])
-            .prop_map(Value::from),
+        prop::sample::select(vec![
+            "localBlob",
+            "oci-registry-cred",
+            "v2",
+            "ocm.software/v3alpha1",
+            "ghcr.io",
+            ""
+        ])
+        .prop_map(Value::from),
     ];
     let key = prop_oneof![
         9 => prop::sample::select(vec![
@@ -71,6 +78,7 @@ proptest! {
         let old = template(&descriptor);
         let mut new = old.clone();
         new["spec"]["channel"] = channel.into();
-        prop_assert_eq!(refusal(&decide(&review_of(&new, Some(&old)), "", &[])), "");
+        let decision = decide(&review_of(&new, Some(&old)), "", &[]);
+        prop_assert_eq!(refusal(&decision), "");
     }
 }
