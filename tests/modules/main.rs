@@ -4,6 +4,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 mod procedure;
+mod samples;
 mod scene;
 mod verdicts;
 mod writing;

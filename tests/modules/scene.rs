@@ -39,7 +39,7 @@ pub(crate) async fn installation() -> &'static Installation {
 }
 
 /// The API server asks a webhook of which it did not know the kind a moment ago.
-async fn registered(control_plane: &ControlPlane) {
+pub(crate) async fn registered(control_plane: &ControlPlane) {
     for _ in 0..100 {
         let object = template(&unique("probe"), &v2(json!([layer("raw-manifest", json!([]))])));
         if control_plane.apply_as(User::Admin, &object.to_string()).await.code != 0 {

@@ -1,0 +1,132 @@
+//! Real ModuleTemplates and the real kind, where they are at hand: each is written to the API server that its version is
+//! served by, and judged offline in any case.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::harness::{Installation, User};
+
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
+
+/// What each is to be told: refused for these layers, or allowed.
+const EXPECTED: [(&str, Option<&str>); 9] = [
+    ("moduletemplate-labelled-component-and-resources__klm-1.3.10.yaml", None),
+    ("moduletemplate-labelled-install-layer-other-name__klm-1.0.0.yaml", None),
+    ("moduletemplate-labelled-v1beta1-use-local-template__klm-c70317e2e.yaml", None),
+    ("moduletemplate-unlabelled-fast-channel__klm-24d21bb64.yaml", Some("raw-manifest")),
+    ("moduletemplate-unlabelled-localblob-octet-stream__klm-1.3.10.yaml", Some("raw-manifest")),
+    (
+        "moduletemplate-unlabelled-localblob-x-tar-and-ociartifact__klm-1.3.10.yaml",
+        Some("raw-manifest, default-cr, associated-resources"),
+    ),
+    ("moduletemplate-unlabelled-localociblob__klm-1.0.0.yaml", Some("config, raw-manifest")),
+    ("moduletemplate-unlabelled-mandatory__klm-1.3.10.yaml", Some("raw-manifest")),
+    ("moduletemplate-unlabelled-v1alpha1__klm-388804d1d.yaml", Some("config, crds, kyma-load-test")),
+];
+
+/// Past the test runner, which keeps back what a test prints that does not fail.
+fn skipped(what: &str) {
+    let sentence = format!("\n!! SKIPPED: {SAMPLES} is not there, so {what}\n");
+    std::io::stderr().write_all(sentence.as_bytes()).unwrap();
+}
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(SAMPLES).join("kyma").join(name)
+}
+
+/// What is said of a sample, in which it is told by its layers.
+fn is_as_expected(refusal: &str, expected: Option<&str>, name: &str) {
+    match expected {
+        None => assert_eq!(refusal, "", "{name}"),
+        Some(layers) => {
+            let told = format!("pull them with: {layers}. Add to each");
+            assert!(refusal.contains(&told), "{name}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn every_sample_is_judged_offline_as_it_should_be() {
+    if !Path::new(SAMPLES).is_dir() {
+        return skipped("no real ModuleTemplate was judged offline");
+    }
+    let run = Command::new(env!("CARGO_BIN_EXE_regcred"))
+        .args([
+            "check",
+            "-o",
+            "json",
+            "-f",
+            &format!("{SAMPLES}/kyma"),
+            "--state",
+            &format!("{SAMPLES}/kyma"),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(1), "{}", String::from_utf8_lossy(&run.stderr));
+    let lines: Vec<Value> = String::from_utf8(run.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (name, expected) in EXPECTED {
+        let of_sample = |line: &&Value| line["source"].as_str().unwrap().contains(name);
+        let line = lines.iter().find(of_sample).unwrap_or_else(|| panic!("{name} was not judged"));
+        is_as_expected(line["message"].as_str().unwrap_or_default(), expected, name);
+        let no_secret = "operator.kyma-project.io/oci-registry-cred=operator-regcred selects no Secret";
+        assert_eq!(line["warnings"].to_string().contains(no_secret), expected.is_none(), "{line}");
+    }
+    let judged = lines.iter().filter(|line| line["kind"] == "ModuleTemplate").count();
+    assert_eq!(judged, EXPECTED.len());
+}
+
+#[rstest]
+#[case("kyma-crd-moduletemplates__klm-1.3.10.yaml")]
+#[case("kyma-crd-moduletemplates__klm-c5b83f1b.yaml")]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sample_of_a_served_version_is_judged_in_the_real_kind(#[case] crd: &str) {
+    if !Path::new(SAMPLES).is_dir() {
+        return skipped("no real ModuleTemplate was written");
+    }
+    let installation = Installation::start(&[]).await;
+    let control_plane = installation.control_plane();
+    let crd = Path::new(SAMPLES).join("crds").join(crd);
+    control_plane.kubectl(&["apply", "--server-side", "-f", crd.to_str().unwrap()]).await.succeeded();
+    let wait = [
+        "wait",
+        "--for=condition=Established",
+        "crd/moduletemplates.operator.kyma-project.io",
+        "--timeout=60s",
+    ];
+    control_plane.kubectl(&wait).await.succeeded();
+    for namespace in ["kcp-system", "kyma-system"] {
+        control_plane.kubectl(&["create", "namespace", namespace]).await.succeeded();
+    }
+    crate::scene::registered(control_plane).await;
+    let mut written = 0;
+    for (name, expected) in EXPECTED {
+        if !fs::read_to_string(sample(name))
+            .unwrap()
+            .contains("operator.kyma-project.io/v1beta2\nkind: ModuleTemplate")
+        {
+            continue;
+        }
+        written += 1;
+        let create = ["create", "--validate=false", "-f", sample(name).to_str().unwrap()].map(str::to_owned);
+        let create: Vec<&str> = create.iter().map(String::as_str).collect();
+        let answer = control_plane.kubectl_as(User::Admin, &create).await;
+        let refusal =
+            answer.stderr.split_once("denied the request: ").map_or("", |(_, message)| message.trim());
+        is_as_expected(refusal, expected, name);
+        assert_eq!(answer.code == 0, expected.is_none(), "{name}: {}", answer.stderr);
+        if answer.code == 0 {
+            // Several samples have one name.
+            control_plane.kubectl(&["delete", "-f", sample(name).to_str().unwrap()]).await.succeeded();
+        }
+    }
+    assert!(written >= 6, "{written} samples of the served version");
+}
