@@ -1,4 +1,4 @@
-//! Looks for the Secrets that a module's label selects, when a ModuleTemplate is written. That is rare, so they are neither
+//! Looks for the Secrets that a module's label selects, when a `ModuleTemplate` is written. That is rare, so they are neither
 //! watched nor kept.
 
 use std::sync::Arc;

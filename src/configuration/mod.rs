@@ -24,7 +24,7 @@ const KIND: &str = "Configuration";
 /// What the rules are to be.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Configuration {
-    /// About Kyma's ModuleTemplates.
+    /// About Kyma's `ModuleTemplates`.
     pub modules: Modules,
 }
 
@@ -75,7 +75,7 @@ struct Document {
     api_version: String,
     /// Always Configuration.
     kind: String,
-    /// The rule about Kyma's ModuleTemplates.
+    /// The rule about Kyma's `ModuleTemplates`.
     #[serde(default)]
     modules: modules::Document,
 }

@@ -1,4 +1,4 @@
-//! The part about ModuleTemplates.
+//! The part about `ModuleTemplates`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::ConfigurationError;
 use crate::model::keyring::{ImagePattern, Target};
 use crate::model::scope;
 
-/// What can be found about a ModuleTemplate.
+/// What can be found about a `ModuleTemplate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// A layer has no label.
@@ -64,28 +64,18 @@ impl FindingKind {
 pub enum Action {
     /// Nothing.
     Ignore,
-    /// Whoever writes the ModuleTemplate is warned.
+    /// Whoever writes the `ModuleTemplate` is warned.
     Warn,
-    /// The ModuleTemplate is refused.
+    /// The `ModuleTemplate` is refused.
     Deny,
 }
 
-/// What is to be done about ModuleTemplates.
-#[derive(Debug, Clone, PartialEq)]
+/// What is to be done about `ModuleTemplates`.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Modules {
     public_registries: Vec<ImagePattern>,
     secret_namespaces: BTreeSet<Arc<str>>,
     findings: Findings,
-}
-
-impl Default for Modules {
-    fn default() -> Self {
-        Self {
-            public_registries: Vec::new(),
-            secret_namespaces: BTreeSet::new(),
-            findings: Findings::default(),
-        }
-    }
 }
 
 impl Modules {
@@ -99,7 +89,7 @@ impl Modules {
         let secret_namespaces = document.secret_namespaces.iter().enumerate().map(|(number, name)| {
             scope::parse_name(name).map_err(|reason| ConfigurationError::Value {
                 field: format!("modules.secretNamespaces[{number}]"),
-                reason: reason.to_string(),
+                reason,
             })
         });
         Ok(Self {
@@ -140,7 +130,7 @@ impl Modules {
     }
 }
 
-/// The rule about Kyma's ModuleTemplates.
+/// The rule about Kyma's `ModuleTemplates`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct Document {
@@ -177,7 +167,7 @@ pub(super) struct Findings {
 }
 
 impl Default for Findings {
-    /// The order in which Secrets and ModuleTemplates are written must not matter, so what a later write may mend is told
+    /// The order in which Secrets and `ModuleTemplates` are written must not matter, so what a later write may mend is told
     /// and not refused.
     fn default() -> Self {
         Self {

@@ -147,9 +147,9 @@ mod tests {
 
     use super::*;
 
-    fn read(text: &str, test: impl FnOnce(Json<'_>)) {
+    fn read(text: &str, look: impl FnOnce(Json<'_>)) {
         let raw: &RawValue = serde_json::from_str(text).unwrap();
-        test(raw.into());
+        look(raw.into());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Decision {
     pub patch: Option<Patch>,
     /// Pull Secrets that would have been added, were their credentials not in mode Audit.
     pub audited: Vec<String>,
-    /// What was found about a ModuleTemplate and told.
+    /// What was found about a `ModuleTemplate` and told.
     pub findings: Vec<FindingKind>,
     /// What has been written to the cluster, or would be were this no dry run.
     pub effects: Vec<Effect>,

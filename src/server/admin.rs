@@ -27,11 +27,13 @@ pub fn router(readiness: Readiness, registry: Registry) -> Router {
 
 fn readyz(readiness: &Readiness) -> Response {
     let missing = readiness.missing();
-    let remarks: String = readiness.remarks().iter().map(|remark| format!("remark: {remark}\n")).collect();
-    if missing.is_empty() {
-        return format!("ok\n{remarks}").into_response();
+    let mut text =
+        if missing.is_empty() { "ok\n".to_owned() } else { format!("not ready: {}\n", missing.join(", ")) };
+    for remark in readiness.remarks() {
+        text.extend(["remark: ", &remark, "\n"]);
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n{remarks}", missing.join(", "))).into_response()
+    let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, text).into_response()
 }
 
 fn metrics(registry: &Registry) -> Response {

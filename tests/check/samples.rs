@@ -67,6 +67,6 @@ fn no_object_of_others_makes_it_panic() {
     let run = state("pull").check(&["-f", samples.to_str().unwrap(), "--state", "state.yaml", "-o", "json"]);
     assert!(run.lines().len() > 50);
     // What is said about modules is shown where ModuleTemplates are.
-    let others = run.lines().into_iter().filter(|line| line["kind"] != "ModuleTemplate");
-    assert!(others.map(|line| line["allowed"] == true).all(|allowed| allowed));
+    let mut others = run.lines().into_iter().filter(|line| line["kind"] != "ModuleTemplate");
+    assert!(others.all(|line| line["allowed"] == true));
 }

@@ -1,4 +1,4 @@
-//! ModuleTemplates that are written to a real API server, with Secrets beside them.
+//! `ModuleTemplates` that are written to a real API server, with Secrets beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 #[path = "../harness/mod.rs"]

@@ -1,4 +1,4 @@
-//! Real ModuleTemplates and the real kind, where they are at hand: each is written to the API server that its version is
+//! Real `ModuleTemplates` and the real kind, where they are at hand: each is written to the API server that its version is
 //! served by, and judged offline in any case.
 
 use std::fs;

@@ -1,4 +1,5 @@
-//! An installation in a cluster that knows ModuleTemplates.
+//! An installation in a cluster that knows `ModuleTemplates`.
+#![allow(clippy::needless_pass_by_value, reason = "objects are written as values, not as references to them")]
 
 use std::io::Write as _;
 
@@ -84,12 +85,12 @@ pub(crate) fn v3(resources: Value) -> Value {
     })
 }
 
-/// A ModuleTemplate.
+/// A `ModuleTemplate`.
 pub(crate) fn template(name: &str, descriptor: &Value) -> Value {
     template_of("v1beta2", name, descriptor)
 }
 
-/// A ModuleTemplate of a version.
+/// A `ModuleTemplate` of a version.
 pub(crate) fn template_of(version: &str, name: &str, descriptor: &Value) -> Value {
     json!({
         "apiVersion": format!("operator.kyma-project.io/{version}"), "kind": "ModuleTemplate",

@@ -1,4 +1,4 @@
-//! `regcred check --state` says of a ModuleTemplate what the server does: each is judged on a dump of the Secrets, and then
+//! `regcred check --state` says of a `ModuleTemplate` what the server does: each is judged on a dump of the Secrets, and then
 //! written, without being stored.
 
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::harness::control_plane::unique;
 use crate::harness::credentials::{raw_secret, registry_secret};
 use crate::scene::{KEY, installation, label, layer, template, v2, v3};
 
-/// What is said of a ModuleTemplate.
+/// What is said of a `ModuleTemplate`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Verdict {
     allowed: bool,

@@ -1,4 +1,4 @@
-//! ModuleTemplates of all versions, at all sizes, before their Secret and after.
+//! `ModuleTemplates` of all versions, at all sizes, before their Secret and after.
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ use crate::model::json::{Json, Type};
 /// What is read of a descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Descriptor {
-    /// There is none, as in every ModuleTemplate of a Lifecycle Manager that reads it from the registry (1.8.0 on).
+    /// There is none, as in every `ModuleTemplate` of a Lifecycle Manager that reads it from the registry (1.8.0 on).
     Empty,
     /// It says nothing that could be judged.
     Unrecognised(Unrecognised),

@@ -1,4 +1,4 @@
-//! Kyma's ModuleTemplates, as far as it matters for the credentials that their layers need.
+//! Kyma's `ModuleTemplates`, as far as it matters for the credentials that their layers need.
 //!
 //! The rules are those of Lifecycle Manager 1.3.10, the last version that read the label `oci-registry-cred`
 //! (kyma-project/lifecycle-manager, `internal/manifest/parser`, `internal/manifest/img`).

@@ -9,9 +9,9 @@ use crate::model::docker_config::{DockerConfig, data_key};
 use crate::model::keyring::Keyring;
 
 /// The label that Lifecycle Manager wanted on every Secret until December 2023, and that its users still set.
-pub const MANAGED_BY: &str = "operator.kyma-project.io/managed-by";
+const MANAGED_BY: &str = "operator.kyma-project.io/managed-by";
 /// Its value.
-pub const LIFECYCLE_MANAGER: &str = "lifecycle-manager";
+const LIFECYCLE_MANAGER: &str = "lifecycle-manager";
 
 /// A Secret, as far as it matters whether a module's layers can be pulled with it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,14 @@
-//! What is read of a ModuleTemplate, in any of its versions.
+//! What is read of a `ModuleTemplate`, in any of its versions.
 
 use serde_json::value::RawValue;
 
 use super::descriptor::Descriptor;
 use crate::model::json::{Json, Type};
 
-/// The API group of ModuleTemplates.
+/// The API group of `ModuleTemplates`.
 pub const GROUP: &str = "operator.kyma-project.io";
 
-/// A ModuleTemplate (`operator.kyma-project.io`: v1alpha1, v1beta1 and v1beta2 are alike in what is read).
+/// A `ModuleTemplate` (`operator.kyma-project.io`: v1alpha1, v1beta1 and v1beta2 are alike in what is read).
 #[derive(Debug)]
 pub struct ModuleTemplate<'a> {
     spec: Option<Json<'a>>,

@@ -1,7 +1,7 @@
-//! Requires of Kyma's ModuleTemplates that their layers can be pulled.
+//! Requires of Kyma's `ModuleTemplates` that their layers can be pulled.
 //!
 //! Lifecycle Manager finds out when it installs the module, and says so in the state of every Kyma that has it. Here it is
-//! said to whoever writes the ModuleTemplate.
+//! said to whoever writes the `ModuleTemplate`.
 
 mod layers;
 mod secrets;
@@ -17,7 +17,7 @@ use crate::model::module::{Component, Descriptor, Location, ModuleTemplate, Repo
 use crate::review::Request;
 use words::Words;
 
-/// Something that is wrong with a ModuleTemplate.
+/// Something that is wrong with a `ModuleTemplate`.
 struct Finding {
     kind: FindingKind,
     /// Whether it was so before.

@@ -1,4 +1,4 @@
-//! What people are told about a ModuleTemplate.
+//! What people are told about a `ModuleTemplate`.
 
 use super::Finding;
 use super::layers::Layer;

@@ -1,4 +1,4 @@
-//! What is said about ModuleTemplates.
+//! What is said about `ModuleTemplates`.
 
 mod labels;
 mod properties;

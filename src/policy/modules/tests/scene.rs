@@ -1,4 +1,5 @@
-//! ModuleTemplates, and what is said about them.
+//! `ModuleTemplates`, and what is said about them.
+#![allow(clippy::needless_pass_by_value, reason = "objects are written as values, not as references to them")]
 
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ pub(super) fn v3(resources: Value) -> Value {
     })
 }
 
-/// A ModuleTemplate with a descriptor.
+/// A `ModuleTemplate` with a descriptor.
 pub(super) fn template(descriptor: &Value) -> Value {
     json!({
         "apiVersion": "operator.kyma-project.io/v1beta2", "kind": "ModuleTemplate",
@@ -57,7 +58,7 @@ pub(super) fn template(descriptor: &Value) -> Value {
     })
 }
 
-/// The review of a ModuleTemplate that is created, or that replaces another.
+/// The review of a `ModuleTemplate` that is created, or that replaces another.
 pub(super) fn review_of(object: &Value, old: Option<&Value>) -> Value {
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",

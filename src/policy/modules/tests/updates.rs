@@ -1,4 +1,4 @@
-//! What is said about a ModuleTemplate that replaces another.
+//! What is said about a `ModuleTemplate` that replaces another.
 
 use rstest::rstest;
 use serde_json::{Value, json};
