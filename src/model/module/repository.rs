@@ -60,14 +60,24 @@ impl Repository {
     /// The same as go-containerregistry reads it (`pkg/name/repository.go`), to be held against keys: what begins with no
     /// host is of Docker Hub.
     pub fn target(&self, component: &str) -> Target {
+        Target::new(&self.within(component, DEFAULT_REGISTRY))
+    }
+
+    /// The same as the kubelet calls it, to be held against patterns of images.
+    pub fn image_target(&self, component: &str) -> Target {
+        Target::new(&self.within(component, "docker.io"))
+    }
+
+    /// With a name for Docker Hub.
+    fn within(&self, component: &str, docker_hub: &str) -> String {
         let name = self.of_component(component);
         let (first, rest) = name.split_once('/').unwrap_or((&name, ""));
         let is_host = first.contains(['.', ':']) || first == "localhost";
-        Target::new(&match first {
-            "docker.io" => format!("{DEFAULT_REGISTRY}/{rest}"),
+        match first {
+            "docker.io" | DEFAULT_REGISTRY => format!("{docker_hub}/{rest}"),
             _ if is_host => name,
-            _ => format!("{DEFAULT_REGISTRY}/{name}"),
-        })
+            _ => format!("{docker_hub}/{name}"),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ fn needs_credentials(component: &Component, rules: &Modules) -> bool {
     let is_public = match &component.location {
         Location::Nowhere => return false,
         Location::Unknown => false,
-        Location::Repository(repository) => rules.is_public(&repository.target(&component.name)),
+        Location::Repository(repository) => rules.is_public(&repository.image_target(&component.name)),
     };
     !is_public && component.local_blobs().next().is_some()
 }

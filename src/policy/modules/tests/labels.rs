@@ -151,6 +151,19 @@ fn a_module_in_a_public_registry_needs_no_label(#[case] public: &str, #[case] is
     assert_eq!(decide(&review, &configuration, &[]).reason, expected);
 }
 
+#[rstest]
+#[case("docker.io/org", "docker.io/org")]
+#[case("index.docker.io/org", "docker.io/org")]
+#[case("docker.io/org", "index.docker.io")]
+#[case("org", "docker.io/org")]
+fn docker_hub_is_one_registry_whatever_it_is_called(#[case] base: &str, #[case] public: &str) {
+    let mut descriptor = v2(json!([layer("raw-manifest", json!([]))]));
+    descriptor["component"]["repositoryContexts"] = json!([{"baseUrl": base}]);
+    let configuration = format!("modules: {{publicRegistries: [{public}]}}");
+    let review = review_of(&template(&descriptor), None);
+    assert_eq!(decide(&review, &configuration, &[]).reason, Reason::NotConcerned);
+}
+
 #[test]
 fn layers_that_ask_for_different_secrets_are_told_of() {
     let other = json!({"name": "oci-registry-cred", "value": {"a": "b"}});

@@ -102,6 +102,20 @@ fn each_thing_about_a_secret_is_warned_of_or_refused_as_configured(
     assert_eq!(ignored.reason, Reason::Accepted);
 }
 
+#[rstest]
+#[case::as_kubectl_writes_it("https://index.docker.io/v1/", Reason::Accepted)]
+#[case::by_its_host("index.docker.io", Reason::Accepted)]
+#[case::by_its_short_name("docker.io", Reason::Warned)]
+fn docker_hub_is_covered_by_the_key_that_go_containerregistry_looks_for(
+    #[case] key: &str,
+    #[case] expected: Reason,
+) {
+    let mut descriptor = v2(json!([layer("raw-manifest", json!([label()]))]));
+    descriptor["component"]["repositoryContexts"] = json!([{"baseUrl": "docker.io/org"}]);
+    let secrets = [SelectedSecret::from(&secret("modules", &json!({"auths": {key: {}}}).to_string()))];
+    assert_eq!(decide(&review_of(&template(&descriptor), None), "", &secrets).reason, expected);
+}
+
 #[test]
 fn a_secret_where_nobody_looks_is_of_no_use() {
     let secrets = [SelectedSecret::from(&covering("modules"))];
