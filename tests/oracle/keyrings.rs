@@ -236,11 +236,16 @@ fn ours(secrets: &[RegistrySecret], repository: &str) -> Option<Vec<(String, Str
     Some(found.into_iter().map(named).collect())
 }
 
-/// Sorts the user names among neighbours whose keys mean the same in one Secret, whose order is Go's chance.
+/// Sorts the user names among neighbours whose keys mean the same in one Secret, whose order is Go's chance. A misspelt
+/// entry has no user name that would tell its Secret.
 fn without_chance(found: &[(String, String)]) -> Vec<String> {
     let secret_of = |username: &str| username.split_once('e').map(|(secret, _)| secret.to_owned());
-    let group = |(username, key): &(String, String)| (Keyring::new([key.as_str()]), secret_of(username));
-    let groups = found.chunk_by(|left, right| group(left) == group(right));
+    let keyring = |key: &str| Keyring::new([key]);
+    let groups = found.chunk_by(|(left, left_key), (right, right_key)| {
+        let secrets = (secret_of(left), secret_of(right));
+        let may_be_one = secrets.0.is_none() || secrets.1.is_none() || secrets.0 == secrets.1;
+        may_be_one && keyring(left_key) == keyring(right_key)
+    });
     groups
         .flat_map(|group| {
             let mut names: Vec<_> = group.iter().map(|(username, _)| username.clone()).collect();
