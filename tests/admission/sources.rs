@@ -81,7 +81,7 @@ async fn a_source_that_the_kubelet_cannot_decode_is_named_not_carried_and_not_in
     let scene = Scene::enter().await;
     let (namespace, offer) = credential(&scene, "broken").await;
     scene.create(&secrets(&offer.source.0), &broken_source(&offer)).await;
-    until_told(&scene, &namespace, &offer, "broken").await;
+    until_told(&scene, &namespace, &offer, "is broken").await;
     let answer = scene.create_pod(&pod(&namespace, "app", &[&offer.image()])).await;
     let (source, name) = &offer.source;
     let expected = format!(
