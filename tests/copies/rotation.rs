@@ -43,7 +43,8 @@ async fn rotation_while_pods_are_created_changes_the_copy_in_place_and_at_no_mom
     scene.offer(json!({})).await;
     scene.known(&namespace).await;
     assert_eq!(scene.create_pod(&namespace).await, [scene.copy_name()]);
-    let copy = scene.found(&namespace).await.unwrap();
+    // A server that had not seen the source yet has given the name, and the copy comes with the source.
+    let copy = scene.until("the copy", async || scene.found(&namespace).await).await;
     let (uid, from) = (copy.metadata.uid.unwrap(), copy.metadata.resource_version.unwrap());
     let last = scene.document(&format!("rotated-{}", ROTATIONS - 1));
 
