@@ -1,6 +1,6 @@
 //! `regcred serve`: makes the parts, joins them, and watches over them until it is told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,9 +151,12 @@ pub fn serve(arguments: &Arguments) -> Result<(), AppError> {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), AppError> {
-    let config = configuration().await?;
-    let own_namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let (registry, readiness, limits) = (Registry::new(), Readiness::new(), Limits::default());
+    let mut tasks = Tasks::default();
+    // Before anything is asked of anybody: a mistake in it is told at once.
+    let rules = follow_configuration(arguments.config.as_deref(), &registry, &readiness, &mut tasks)?;
+    let config = cluster_configuration().await?;
+    let own_namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
     let admission_metrics = AdmissionMetrics::register(&registry)?;
@@ -195,14 +198,6 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         readiness: readiness.clone(),
         recorder,
     };
-    let rules = configuration::Current::default();
-    let mut tasks = Tasks::default();
-    let configuration_metrics = ConfigurationMetrics::register(&registry)?;
-    if let Some(path) = &arguments.config {
-        let remark = readiness.remark("configuration");
-        let file = ConfigurationFile::load(path, rules.clone(), remark, configuration_metrics)?;
-        tasks.spawn("following of the configuration", file.follow());
-    }
     leader.spawn(arguments, &registry, &mut tasks)?;
     let reviewer =
         Reviewer::new(client, index, rules, carrier, pending, readiness.clone(), admission_metrics);
@@ -228,6 +223,22 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     ended
 }
 
+/// What the rules are to be, kept that of its file where there is one.
+fn follow_configuration(
+    path: Option<&Path>,
+    registry: &Registry,
+    readiness: &Readiness,
+    tasks: &mut Tasks,
+) -> Result<configuration::Current, AppError> {
+    let (current, metrics) = (configuration::Current::default(), ConfigurationMetrics::register(registry)?);
+    if let Some(path) = path {
+        let file =
+            ConfigurationFile::load(path, current.clone(), readiness.remark("configuration"), metrics)?;
+        tasks.spawn("following of the configuration", file.follow());
+    }
+    Ok(current)
+}
+
 /// Waits for the election to give the lease back, unless there is no time for it.
 async fn give_lease_back(election: JoinHandle<()>, shutdown: &Shutdown) {
     if !election.is_finished() && !shutdown.is_aborted() {
@@ -248,7 +259,7 @@ async fn too_early(task: &mut JoinHandle<()>, shutdown: &Shutdown) {
 }
 
 /// The client never retries by itself: a call's time is short, and the watches have their own pauses.
-async fn configuration() -> Result<Config, AppError> {
+async fn cluster_configuration() -> Result<Config, AppError> {
     let mut config = Config::infer().await.map_err(|error| AppError::NoCluster(Box::new(error)))?;
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);

@@ -13,7 +13,8 @@ use crate::model::module::{SelectedSecret, Selector};
 use crate::model::scope::Scope;
 use crate::policy::SecretsAnswer;
 
-/// How many Secrets are looked at: more than one with the same labels is a mistake already. Each may have 1 MiB.
+/// How many Secrets are looked at in a namespace, or in all of them: more than one with the same labels is a mistake already.
+/// Each may have 1 MiB.
 const MOST: u32 = 20;
 /// How many look-ups are under way at once: `MOST` MiB each, decoded, stay well within the memory of a replica.
 const AT_ONCE: usize = 3;
@@ -56,7 +57,7 @@ impl SelectedSecrets {
         for api in apis {
             match api.list(&parameters).await {
                 Ok(list) if list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
-                    return SecretsAnswer::Unknown(format!("more than {MOST} have it").into());
+                    return SecretsAnswer::Unknown(format!("{MOST} have it, and perhaps more").into());
                 }
                 Ok(list) => found.extend(list.items.iter().map(SelectedSecret::from)),
                 Err(error) => return SecretsAnswer::Unknown(super::brief(&error).into()),

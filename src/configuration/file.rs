@@ -67,7 +67,7 @@ impl ConfigurationFile {
         metrics: ConfigurationMetrics,
     ) -> Result<Self, FileError> {
         current.replace(read(path)?);
-        metrics.read(true);
+        metrics.reloaded(true);
         Ok(Self { path: path.to_owned(), current, remark, metrics, told: None })
     }
 
@@ -87,14 +87,15 @@ impl ConfigurationFile {
         let read = tokio::task::spawn_blocking(move || read(&path)).await;
         match read {
             Ok(Ok(configuration)) => {
-                if configuration != *self.current.get() {
+                let is_new = configuration != *self.current.get();
+                if is_new {
                     tracing::info!(path = %self.path.display(), "the configuration has changed");
                     self.current.replace(configuration);
-                    self.metrics.read(true);
-                } else if self.told.is_some() {
-                    self.metrics.read(true);
                 }
-                self.told = None;
+                // One that was of no use may have been put back to what it was before.
+                if self.told.take().is_some() || is_new {
+                    self.metrics.reloaded(true);
+                }
                 self.remark.withdraw();
             }
             Ok(Err(error)) => self.tell(error.to_string()),
@@ -105,7 +106,7 @@ impl ConfigurationFile {
     fn tell(&mut self, reason: String) {
         if self.told.as_ref() != Some(&reason) {
             tracing::error!(%reason, "the new configuration is not taken; the one before it stays");
-            self.metrics.read(false);
+            self.metrics.reloaded(false);
             self.remark.make(format!("{reason}; the one before it stays"));
             self.told = Some(reason);
         }
@@ -152,7 +153,7 @@ mod tests {
         assert_eq!(*current.get(), Configuration::default());
         assert!(readiness.remarks().is_empty());
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
-        assert!(text.contains(r#"regcred_configuration_reads_total{result="failure"} 1"#), "{text}");
-        assert!(text.contains("regcred_configuration_in_effect_is_the_files 1"), "{text}");
+        assert!(text.contains(r#"regcred_configuration_reloads_total{result="failure"} 1"#), "{text}");
+        assert!(text.contains("regcred_configuration_last_reload_successful 1"), "{text}");
     }
 }

@@ -72,8 +72,10 @@ pub enum ConfigurationError {
 #[schemars(title = "regcred.yaml")]
 struct Document {
     /// Always config.regcred.dev/v1alpha1.
+    #[schemars(extend("const" = API_VERSION))]
     api_version: String,
     /// Always Configuration.
+    #[schemars(extend("const" = KIND))]
     kind: String,
     /// The rule about Kyma's `ModuleTemplates`.
     #[serde(default)]

@@ -109,11 +109,6 @@ impl Modules {
         self.secret_namespaces.is_empty() || self.secret_namespaces.contains(namespace)
     }
 
-    /// The namespaces in which it looks; empty for all.
-    pub fn secret_namespaces(&self) -> &BTreeSet<Arc<str>> {
-        &self.secret_namespaces
-    }
-
     /// What is done about a finding.
     pub fn action(&self, kind: FindingKind) -> Action {
         let findings = &self.findings;
@@ -133,6 +128,7 @@ impl Modules {
 /// The rule about Kyma's `ModuleTemplates`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Modules")]
 pub(super) struct Document {
     /// Registries that modules are pulled from without credentials, so that their layers need no label: a host as in a
     /// registry Secret, and whole segments of the path, such as europe-docker.pkg.dev/kyma-project. By default none.

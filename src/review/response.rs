@@ -60,6 +60,10 @@ pub fn encode(uid: &str, decision: &Decision) -> Result<Vec<u8>, serde_json::Err
     if !decision.audited.is_empty() {
         audit_annotations.insert("would-add-pull-secrets", decision.audited.join(","));
     }
+    if !decision.findings.is_empty() {
+        let findings: Vec<&str> = decision.findings.iter().map(|finding| finding.as_str()).collect();
+        audit_annotations.insert("module-findings", findings.join(","));
+    }
     serde_json::to_vec(&Review {
         api_version: "admission.k8s.io/v1",
         kind: "AdmissionReview",

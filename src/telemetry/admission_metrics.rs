@@ -2,6 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
+use crate::configuration::FindingKind;
 use crate::policy::{Decision, Reason, Rule};
 
 /// Counters of decisions. Clones share the counts.
@@ -12,6 +13,7 @@ pub struct AdmissionMetrics {
     warnings: IntCounter,
     audited_pods: IntCounter,
     audited_injections: IntCounter,
+    module_findings: IntCounterVec,
 }
 
 impl AdmissionMetrics {
@@ -39,17 +41,29 @@ impl AdmissionMetrics {
             "regcred_audit_injections_total",
             "Pull Secrets that these pods would have been given.",
         )?;
+        let options = Opts::new(
+            "regcred_module_findings_total",
+            "ModuleTemplates of which something was found that was warned of, or for which they were refused.",
+        );
+        let module_findings = IntCounterVec::new(options, &["finding"])?;
+        for finding in FindingKind::ALL {
+            module_findings.with_label_values(&[finding.as_str()]);
+        }
+        registry.register(Box::new(module_findings.clone()))?;
         registry.register(Box::new(audited_pods.clone()))?;
         registry.register(Box::new(audited_injections.clone()))?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(namespace_reads.clone()))?;
         registry.register(Box::new(warnings.clone()))?;
-        Ok(Self { decisions, namespace_reads, warnings, audited_pods, audited_injections })
+        Ok(Self { decisions, namespace_reads, warnings, audited_pods, audited_injections, module_findings })
     }
 
     pub(crate) fn decided(&self, rule: Rule, decision: &Decision) {
         self.decisions.with_label_values(&[rule.as_str(), decision.reason.as_str()]).inc();
         self.warnings.inc_by(decision.warnings.texts().len() as u64);
+        for finding in &decision.findings {
+            self.module_findings.with_label_values(&[finding.as_str()]).inc();
+        }
     }
 
     /// What mode Audit has kept from a pod that is no dry run.

@@ -1,8 +1,10 @@
 //! `ModuleTemplates` that are written to a real API server, with Secrets beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod configuration;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod outage;
 mod procedure;
 mod samples;
 mod scene;

@@ -10,6 +10,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use crate::harness::{Installation, User};
+use crate::scene::{know_modules_by, registered};
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
@@ -95,18 +96,9 @@ async fn every_sample_of_a_served_version_is_judged_in_the_real_kind(#[case] crd
     let installation = Installation::start(&[]).await;
     let control_plane = installation.control_plane();
     let crd = Path::new(SAMPLES).join("crds").join(crd);
-    control_plane.kubectl(&["apply", "--server-side", "-f", crd.to_str().unwrap()]).await.succeeded();
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd/moduletemplates.operator.kyma-project.io",
-        "--timeout=60s",
-    ];
-    control_plane.kubectl(&wait).await.succeeded();
-    for namespace in ["kcp-system", "kyma-system"] {
-        control_plane.kubectl(&["create", "namespace", namespace]).await.succeeded();
-    }
-    crate::scene::registered(control_plane).await;
+    know_modules_by(control_plane, crd.to_str().unwrap()).await;
+    control_plane.kubectl(&["create", "namespace", "kcp-system"]).await.succeeded();
+    registered(control_plane).await;
     let mut written = 0;
     for (name, expected) in EXPECTED {
         if !fs::read_to_string(sample(name))

@@ -21,22 +21,31 @@ pub(crate) async fn installation() -> &'static Installation {
     let installation = Installation::shared().await;
     INSTALLED
         .get_or_init(|| async {
-            let control_plane = installation.control_plane();
-            // JSON, because kubectl knows no anchors.
-            let crd: Value = serde_saphyr::from_str(CRD).unwrap();
-            control_plane.apply(&crd.to_string()).await;
-            let wait = [
-                "wait",
-                "--for=condition=Established",
-                "crd/moduletemplates.operator.kyma-project.io",
-                "--timeout=60s",
-            ];
-            control_plane.kubectl(&wait).await.succeeded();
-            control_plane.kubectl(&["create", "namespace", "kyma-system"]).await.succeeded();
-            registered(control_plane).await;
+            know_modules(installation.control_plane()).await;
+            registered(installation.control_plane()).await;
         })
         .await;
     installation
+}
+
+/// Lets the cluster know the kind.
+pub(crate) async fn know_modules(control_plane: &ControlPlane) {
+    // JSON, because kubectl knows no anchors.
+    let crd: Value = serde_saphyr::from_str(CRD).unwrap();
+    know_modules_by(control_plane, &control_plane.manifest(&crd.to_string())).await;
+}
+
+/// The same by the file of a `CustomResourceDefinition`.
+pub(crate) async fn know_modules_by(control_plane: &ControlPlane, crd: &str) {
+    control_plane.kubectl(&["apply", "--server-side", "-f", crd]).await.succeeded();
+    let wait = [
+        "wait",
+        "--for=condition=Established",
+        "crd/moduletemplates.operator.kyma-project.io",
+        "--timeout=60s",
+    ];
+    control_plane.kubectl(&wait).await.succeeded();
+    control_plane.kubectl(&["create", "namespace", "kyma-system"]).await.succeeded();
 }
 
 /// The API server asks a webhook of which it did not know the kind a moment ago.

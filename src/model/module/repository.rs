@@ -41,7 +41,7 @@ impl Repository {
     }
 
     /// What Lifecycle Manager asks credentials for.
-    pub fn of_component(&self, component: &str) -> String {
+    fn of_component(&self, component: &str) -> String {
         let base = &self.base;
         if self.is_hashed {
             digest(&SHA256, component.as_bytes()).as_ref().iter().fold(
