@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::authority::Leaf;
+use crate::policy::Rule;
 
 /// What makes the server take its certificate from the Secret: the patch that any overlay with one needs.
 const DEPLOYMENT: &str = include_str!("../../certs/files/deployment.yaml");
@@ -120,23 +121,27 @@ data:
     /// Strategic merge joins the entries of `webhooks` by their name, so this only adds the `caBundle`.
     fn patch(&self) -> String {
         let bundle = STANDARD.encode(self.authority_pem);
-        let one = |kind: &str, webhook: &str| {
-            format!(
+        let configurations =
+            Rule::ALL.chunk_by(|one, next| one.configuration_kind() == next.configuration_kind());
+        let patches = configurations.filter_map(|rules| {
+            let kind = rules.first()?.configuration_kind();
+            let entry = |rule: &Rule| {
+                format!("- name: {}\n  clientConfig:\n    caBundle: {bundle}\n", rule.webhook())
+            };
+            let entries: Vec<String> = rules.iter().map(entry).collect();
+            Some(format!(
                 "apiVersion: admissionregistration.k8s.io/v1
 kind: {kind}
 metadata:
   name: regcred
 webhooks:
-- name: {webhook}
-  clientConfig:
-    caBundle: {bundle}
-"
-            )
-        };
+{}",
+                entries.concat()
+            ))
+        });
         format!(
-            "# The authority that the API server trusts when it calls the webhooks: ca.crt, in base64.\n{}---\n{}",
-            one("MutatingWebhookConfiguration", "inject-pull-secrets.regcred.dev"),
-            one("ValidatingWebhookConfiguration", "ephemeral-containers.regcred.dev"),
+            "# The authority that the API server trusts when it calls the webhooks: ca.crt, in base64.\n{}",
+            patches.collect::<Vec<_>>().join("---\n")
         )
     }
 }

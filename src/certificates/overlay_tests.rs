@@ -48,8 +48,12 @@ fn the_overlay_holds_the_pair_and_trusts_its_authority_in_both_webhook_configura
     let patches = documents(&arguments, "ca-bundle-patch.yaml");
     let kinds: Vec<_> = patches.iter().map(|patch| patch["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]);
-    for patch in &patches {
-        assert_eq!(decoded(&patch["webhooks"][0]["clientConfig"]["caBundle"]), authority);
+    let entries: Vec<&Value> =
+        patches.iter().flat_map(|patch| patch["webhooks"].as_array().unwrap()).collect();
+    let names: Vec<&str> = entries.iter().map(|entry| entry["name"].as_str().unwrap()).collect();
+    assert_eq!(names, crate::policy::Rule::ALL.map(crate::policy::Rule::webhook));
+    for entry in entries {
+        assert_eq!(decoded(&entry["clientConfig"]["caBundle"]), authority);
     }
 
     let secret = &documents(&arguments, "tls-secret.yaml")[0];

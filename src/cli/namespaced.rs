@@ -5,16 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::model::namespace::REGCRED_NAMESPACE;
+use crate::policy::Rule;
 
 /// The name of everything that belongs to regcred.
 const NAME: &str = "regcred";
 /// The namespaces whose pods wait for nobody; as in `manifests/webhooks.yaml`.
 const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", REGCRED_NAMESPACE];
-/// The webhook configurations and the webhooks in them.
-const WEBHOOKS: [(&str, &str); 2] = [
-    ("MutatingWebhookConfiguration", "inject-pull-secrets.regcred.dev"),
-    ("ValidatingWebhookConfiguration", "ephemeral-containers.regcred.dev"),
-];
+/// The rules that are about pods, and thereby limited.
+const ABOUT_PODS: [Rule; 2] = [Rule::Inject, Rule::Ephemeral];
 
 /// A role and its binding in each namespace: what the cluster role of the base gives in all of them, and the component
 /// `evict-failing-pods` if that is wanted.
@@ -64,10 +62,11 @@ pub(super) fn limits(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
         "metadata": {"name": NAME, "namespace": REGCRED_NAMESPACE},
         "spec": {"template": {"spec": {"containers": [container]}}},
     });
-    let configurations = WEBHOOKS.map(|(kind, webhook)| {
+    let configurations = ABOUT_PODS.map(|rule| {
         json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": NAME},
-            "webhooks": [{"name": webhook, "namespaceSelector": selector}],
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": rule.configuration_kind(),
+            "metadata": {"name": NAME},
+            "webhooks": [{"name": rule.webhook(), "namespaceSelector": selector}],
         })
     });
     std::iter::once(deployment).chain(configurations).collect()

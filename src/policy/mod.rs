@@ -73,6 +73,23 @@ impl Rule {
         }
     }
 
+    /// The name of its entry.
+    pub fn webhook(self) -> &'static str {
+        match self {
+            Self::Inject => "inject-pull-secrets.regcred.dev",
+            Self::Ephemeral => "ephemeral-containers.regcred.dev",
+            Self::Modules => "module-templates.regcred.dev",
+        }
+    }
+
+    /// The kind of configuration that its entry is in.
+    pub fn configuration_kind(self) -> &'static str {
+        match self {
+            Self::Inject => "MutatingWebhookConfiguration",
+            Self::Ephemeral | Self::Modules => "ValidatingWebhookConfiguration",
+        }
+    }
+
     /// The rule that looks at a request; `None` for kinds and operations that no rule looks at.
     pub fn for_request(request: &Request<'_>) -> Option<Self> {
         let resource = &request.resource;

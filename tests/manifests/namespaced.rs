@@ -119,7 +119,6 @@ fn the_component_takes_every_right_on_secrets_of_all_namespaces_away_and_limits_
     let kustomization = "resources: [../manifests]\ncomponents: [../manifests/namespaced]\n";
     fs::write(temporary.path().join("kustomization.yaml"), kustomization).unwrap();
     let Some(overlay) = rendered(temporary.path()) else {
-        // Without kubectl the other tests have still read every file.
         return;
     };
     let objects: Vec<Value> = serde_saphyr::from_multiple(&overlay).unwrap();

@@ -1,8 +1,9 @@
 //! What the API server sends to the webhooks.
 
+use regcred::policy::Rule;
 use serde_json::{Value, json};
 
-use crate::base::{webhook, webhooks};
+use crate::base::{only, webhook, webhooks};
 
 #[test]
 fn each_webhook_looks_at_its_one_resource() {
@@ -30,6 +31,11 @@ fn each_webhook_looks_at_its_one_resource() {
         ),
     ];
     assert_eq!(webhooks().len(), expected.len());
+    for rule in Rule::ALL {
+        let entry = webhook(rule.webhook());
+        assert_eq!(entry["clientConfig"]["service"]["path"], rule.path());
+        assert!(only(rule.configuration_kind())["webhooks"].as_array().unwrap().contains(&entry));
+    }
     for (name, path, (group, version, resource), operations, side_effects) in expected {
         let webhook = webhook(name);
         let rule = json!({
