@@ -6,6 +6,7 @@ mod conflicts;
 mod following;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod held_up;
 mod on_demand;
 mod rest;
 mod rotation;

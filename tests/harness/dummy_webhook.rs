@@ -18,6 +18,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::Authority;
@@ -30,6 +31,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(1);
 pub struct DummyWebhook {
     address: SocketAddr,
     calls: Arc<AtomicUsize>,
+    /// Whether answers are held back.
+    held: Arc<watch::Sender<bool>>,
 }
 
 impl DummyWebhook {
@@ -51,44 +54,54 @@ impl DummyWebhook {
         let listener = background::spawn(TcpListener::bind(ports::free())).await.expect("no panic");
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let calls = Arc::new(AtomicUsize::new(0));
-        let (counted, name, answer) = (Arc::clone(&calls), name.to_owned(), Arc::new(answer));
+        let (calls, held) = (Arc::new(AtomicUsize::new(0)), Arc::new(watch::Sender::new(false)));
+        let answers =
+            Answers { calls: Arc::clone(&calls), held: Arc::clone(&held), answer: Arc::new(answer) };
+        let name = name.to_owned();
         background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (counted, answer) = (Arc::clone(&counted), Arc::clone(&answer));
-                background::spawn(serve(acceptor.clone(), stream, name.clone(), counted, answer));
+                background::spawn(serve(acceptor.clone(), stream, name.clone(), answers.clone()));
             }
         });
-        Self { address, calls }
+        Self { address, calls, held }
+    }
+
+    /// From now on answers are held back, or given, also those that were held.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many reviews it has answered.
+    /// How many reviews it has been sent.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 }
 
-async fn serve(
-    acceptor: TlsAcceptor,
-    stream: TcpStream,
-    name: String,
+/// What is answered. Clones share everything.
+#[derive(Clone)]
+struct Answers {
     calls: Arc<AtomicUsize>,
+    held: Arc<watch::Sender<bool>>,
     answer: Arc<Value>,
-) {
+}
+
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream, name: String, answers: Answers) {
     // A client that breaks off is not this server's concern.
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
     assert_eq!(stream.get_ref().1.server_name(), Some(name.as_str()), "the name in the TLS handshake");
     let service = service_fn(move |request: Request<Incoming>| {
-        let (calls, answer) = (Arc::clone(&calls), Arc::clone(&answer));
+        let Answers { calls, held, answer } = answers.clone();
         async move {
             let body = request.into_body().collect().await?.to_bytes();
             calls.fetch_add(1, Ordering::Relaxed);
+            // The sender is held by this very function, so the wait ends with a value.
+            let _ = held.subscribe().wait_for(|held| !held).await;
             Ok::<_, hyper::Error>(Response::new(Full::<Bytes>::from(respond(&body, &answer))))
         }
     });
