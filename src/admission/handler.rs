@@ -14,7 +14,7 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
 use crate::configuration;
 use crate::knowledge::Index;
-use crate::policy::{Answers, Decision, Rule, Step};
+use crate::policy::{Answers, Decision, Outcome, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 use crate::server::{Deadline, Readiness};
 use crate::telemetry::admission_metrics::AdmissionMetrics;
@@ -119,8 +119,12 @@ fn log(rule: Rule, decision: &Decision) {
     let added = decision.patch.as_ref().map(|patch| patch.names().join(","));
     let audited = (!decision.audited.is_empty()).then(|| decision.audited.join(","));
     let (rule, reason) = (rule.as_str(), decision.reason.as_str());
-    if added.is_some() || !decision.warnings.texts().is_empty() {
-        info!(rule, reason, added, audited, warnings = ?decision.warnings.texts(), "decided");
+    let refusal = match &decision.outcome {
+        Outcome::Allowed => None,
+        Outcome::Denied(message) => Some(message),
+    };
+    if added.is_some() || refusal.is_some() || !decision.warnings.texts().is_empty() {
+        info!(rule, reason, added, audited, refusal, warnings = ?decision.warnings.texts(), "decided");
     } else {
         debug!(rule, reason, "decided");
     }

@@ -1,4 +1,4 @@
-//! ModuleTemplates from before the webhook, and while nobody answers.
+//! `ModuleTemplates` from before the webhook, and while nobody answers.
 
 use serde_json::{Value, json};
 

@@ -8,7 +8,8 @@ use crate::scene::{KEY, installation, label, layer, template, v2};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_in_a_private_registry_is_written_as_documented() {
-    let control_plane = installation().await.control_plane();
+    let installation = installation().await;
+    let control_plane = installation.control_plane();
     let (name, value) = (unique("sample"), unique("creds"));
     let secret = [
         "create",
@@ -53,6 +54,18 @@ async fn a_module_in_a_private_registry_is_written_as_documented() {
         ),
         "{refused}"
     );
+
+    // Whoever runs regcred sees it in the log of the server that answered, and in its metrics.
+    let logs: String = installation.replicas().iter().map(|replica| replica.log()).collect();
+    assert!(
+        logs.lines().any(|line| line.contains(&name) && line.contains("have no label oci-registry-cred"))
+    );
+    let mut counted = 0.0;
+    for replica in installation.replicas() {
+        let labels = [("finding", "missing_label")];
+        counted += replica.metrics().await.sum("regcred_module_findings_total", &labels);
+    }
+    assert!(counted > 0.0);
 
     let labels = json!([label(&value)]);
     let corrected = v2(json!([layer("raw-manifest", labels.clone()), layer("default-cr", labels)]));
