@@ -107,6 +107,10 @@ fn copy(explained: &CredentialExplained, cluster: &Cluster) -> Told {
         CopyState::ToBeCreated => {
             ("missing", format!("it is not there yet and is created from Secret {source}"))
         }
+        CopyState::KeptForSource => (
+            "kept_for_source",
+            "another RegistryCredential's source belongs in its place: set another spec.copyName".to_owned(),
+        ),
         CopyState::SourceMissing if is_source_hidden => {
             ("unknown", format!("it is not there; whether Secret {source} can be copied could not be read"))
         }

@@ -75,7 +75,7 @@ impl Snapshot {
 
     /// Whether a place is that of a source, its own or another credential's: a copy there would be written over what others are
     /// made of. One that regcred itself has made there already is no source, whoever refers to it, and pods pull with it.
-    fn is_kept_for_a_source(&self, credential: &Credential, place: &ObjectKey) -> bool {
+    pub fn is_kept_for_a_source(&self, credential: &Credential, place: &ObjectKey) -> bool {
         let is_made = |copy: &Copy| copy.credential_uid == credential.uid && !copy.is_adopted;
         self.is_a_source(place) && !self.copies.get(place).is_some_and(is_made)
     }

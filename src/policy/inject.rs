@@ -207,6 +207,10 @@ impl<'a> Injection<'a> {
             Standing::ToBeCreated => {
                 self.needs.push(Need::Copy { wanted, is_dry_run: self.effects != Effects::Real });
             }
+            Standing::KeptForSource => self.leave_out(
+                name,
+                &format!("pull Secret {name} not added: {place} is another credential's source: set another copyName"),
+            ),
             Standing::SourceMissing => {
                 self.warn(&format!(
                     "pull Secret {name} waits for its source {source}, which is missing or no registry Secret"

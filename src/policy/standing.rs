@@ -32,6 +32,8 @@ pub(super) enum Standing<'a> {
     WouldBeCreated,
     /// It must be created first, or looked for where nothing may be written.
     ToBeCreated,
+    /// Its place is that of another credential's source, whether that is there or not.
+    KeptForSource,
     SourceMissing,
     SourceBroken(&'a Defect),
     Blocked(&'a Obstacle),
@@ -44,7 +46,11 @@ impl Standing<'_> {
         match self {
             Self::Present | Self::Created | Self::WouldBeCreated | Self::SourceMissing => true,
             Self::Blocked(obstacle) => matches!(obstacle, Obstacle::Passing(_)),
-            Self::PodIsMirror | Self::AccountIsGuarded | Self::ToBeCreated | Self::SourceBroken(_) => false,
+            Self::PodIsMirror
+            | Self::AccountIsGuarded
+            | Self::ToBeCreated
+            | Self::KeptForSource
+            | Self::SourceBroken(_) => false,
         }
     }
 }
@@ -68,6 +74,9 @@ impl<'a> Ground<'a> {
         }
         if self.known.has_copy(place, credential) {
             return Standing::Present;
+        }
+        if *place != credential.source && self.known.is_kept_for_a_source(credential, place) {
+            return Standing::KeptForSource;
         }
         match self.known.sources.get(&credential.source).map(|source| &source.state) {
             None | Some(SourceState::Missing) => return Standing::SourceMissing,

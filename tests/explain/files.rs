@@ -73,6 +73,13 @@ fn copied_source() -> String {
 }
 
 const RULE: &str = "namespaces: ['team-*']";
+/// A RegistryCredential whose source, which is not there, would be where the copy of the other one is.
+const OTHERS: &str = "---
+apiVersion: regcred.dev/v1alpha1
+kind: RegistryCredential
+metadata: {name: other, uid: uid-of-other}
+spec: {secretRef: {namespace: team-a, name: regcred-ghcr}, namespaces: [elsewhere]}
+";
 
 #[rstest]
 #[case::would_add("", RULE, &[], 0, "yes", "missing", "would_add")]
@@ -80,6 +87,7 @@ const RULE: &str = "namespaces: ['team-*']";
 #[case::marked(&copy("regcred-ghcr", "ghcr", ", regcred.dev/unneeded-since: now"), RULE, &[], 0, "yes", "marked", "would_add")]
 #[case::foreign(&secret("regcred-ghcr"), RULE, &[], 1, "yes", "ForeignSecret", "never")]
 #[case::rival(&copy("regcred-ghcr", "other", ""), RULE, &[], 1, "yes", "OtherCredential", "never")]
+#[case::kept_for_a_source(OTHERS, RULE, &[], 1, "yes", "kept_for_source", "never")]
 #[case::former(&copy("regcred-ghcr", "ghcr", "").replace("uid-of-ghcr", "former"), RULE, &[], 1, "yes", "WriteFailed", "would_add")]
 #[case::not_named("", "namespaces: [x]", &[], 1, "no", "not_looked_at", "never")]
 #[case::not_selected("", "namespaceSelector: {matchLabels: {a: b}}", &[], 1, "no", "not_looked_at", "never")]

@@ -42,6 +42,23 @@ fn a_missing_copy(
     assert!(warning.is_none_or(|warning| warnings[0].contains(warning)), "{warnings:?}");
 }
 
+/// What is created there would be taken for that source, and be carried everywhere.
+#[test]
+fn a_copy_is_not_created_where_the_missing_source_of_another_credential_belongs() {
+    let other =
+        json!({"secretRef": {"namespace": "team-a", "name": "regcred-ghcr"}, "namespaces": ["elsewhere"]});
+    let cluster = Cluster::new()
+        .offering("ghcr", &json!({"namespaces": ["*"]}), &["ghcr.io"])
+        .with_credential("other", &other);
+    let Step::Decided(decision) =
+        cluster.step(&creation("team-a", &pod(&["ghcr.io/a"])), &Answers::default())
+    else {
+        panic!("nothing is to be created");
+    };
+    assert_eq!((added(&decision), decision.reason), (vec![], Reason::NotInjected));
+    assert!(decision.warnings.texts()[0].contains("team-a/regcred-ghcr is another credential's source"));
+}
+
 #[test]
 fn a_copy_that_is_there_costs_nothing() {
     let cluster = Cluster::new()
