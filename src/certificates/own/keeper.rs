@@ -278,3 +278,7 @@ static NO_DATA: std::collections::BTreeMap<String, k8s_openapi::ByteString> =
 fn pause_after(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_PAUSE)
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;
