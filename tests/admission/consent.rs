@@ -4,19 +4,18 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::asking;
-use super::scene::{Offer, Scene, pull_secrets};
+use super::scene::{Offer, Scene, pull_secrets, secrets};
 use crate::harness::control_plane::unique;
 use crate::harness::credentials::pod;
 use crate::harness::{Installation, background};
 
 async fn scene() -> Scene {
     static INSTALLATION: OnceCell<Installation> = OnceCell::const_new();
-    let start = async || {
-        background::spawn(async { Installation::start(&["--consent=two-sided"]).await })
-            .await
-            .expect("a start")
-    };
-    Scene::enter_on(INSTALLATION.get_or_init(start).await).await
+    Scene::enter_on(INSTALLATION.get_or_init(|| start("--consent=two-sided")).await).await
+}
+
+async fn start(consent: &'static str) -> Installation {
+    background::spawn(async move { Installation::start(&[consent]).await }).await.expect("a start")
 }
 
 /// Sets labels of the namespace, and waits until every server gives its pods these names.
@@ -69,4 +68,23 @@ async fn the_first_pod_of_a_new_namespace_finds_its_consent_minded() {
             assert_eq!(asking::ask(scene.installation(), &replica, &app).await.names, expected, "{object}");
         }
     }
+}
+
+#[tokio::test]
+async fn where_only_refusals_count_everybody_gets_it_who_does_not_refuse() {
+    static INSTALLATION: OnceCell<Installation> = OnceCell::const_new();
+    let installation = INSTALLATION.get_or_init(|| start("--consent=refusal")).await;
+    let scene = Scene::enter_on(installation).await;
+    let namespace = scene.namespace("asked").await;
+    let offer = scene.offer_unseen("offered", json!({"namespaces": [namespace]})).await;
+    let refuse = format!("refuse.regcred.dev/{}", offer.credential);
+    label(&scene, &namespace, &offer, json!({}), &[offer.copy()]).await;
+    assert_eq!(given(&scene, &namespace, &offer).await, [offer.copy()]);
+    scene.secret(&namespace, &offer.copy()).await;
+    label(&scene, &namespace, &offer, json!({refuse.clone(): "true"}), &[]).await;
+    assert!(given(&scene, &namespace, &offer).await.is_empty());
+    let copy = format!("{}/{}", secrets(&namespace), offer.copy());
+    scene.eventually("no copy", async || scene.get(&copy).await.is_none().then_some(())).await;
+    label(&scene, &namespace, &offer, json!({refuse: "false"}), &[offer.copy()]).await;
+    assert_eq!(given(&scene, &namespace, &offer).await, [offer.copy()], "only true refuses");
 }

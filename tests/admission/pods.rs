@@ -186,3 +186,24 @@ async fn server_side_apply_does_not_take_the_name_away_again() {
         assert_eq!(pull_secrets(&stored), [offer.copy()]);
     }
 }
+
+#[tokio::test]
+async fn kubectl_diff_shows_of_a_new_pod_what_it_will_be_given_and_of_a_pod_that_was_given_it_nothing() {
+    let (scene, namespace, offer) = scene_with_offer("diff").await;
+    let manifest = scene.control_plane().manifest(&pod(&namespace, "app", &[&offer.image()]).to_string());
+    let kubectl = async |arguments: &[&str]| {
+        let arguments = [arguments, &["-f", &manifest]].concat();
+        scene.control_plane().kubectl_as(User::Developer, &arguments).await
+    };
+    for way in [&["diff"][..], &["diff", "--server-side"]] {
+        let output = kubectl(way).await;
+        assert_eq!(output.code, 1, "{output:?}");
+        assert!(output.stdout.contains(&format!("+  - name: {}", offer.copy())), "{output:?}");
+    }
+    let copy = format!("{}/{}", secrets(&namespace), offer.copy());
+    assert!(scene.get(&copy).await.is_none(), "and nothing was written");
+    kubectl(&["apply"]).await.succeeded();
+    for way in [&["diff"][..], &["diff", "--server-side", "--field-manager=kubectl-client-side-apply"]] {
+        assert_eq!(kubectl(way).await.succeeded(), "");
+    }
+}

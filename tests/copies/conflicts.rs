@@ -26,6 +26,7 @@ enum Found {
     OwnedByAController,
     CopyOfAnotherCredential,
     CloneOfACopyElsewhere,
+    EditedCloneOfACopyElsewhere,
 }
 
 /// What becomes of it.
@@ -36,14 +37,15 @@ enum Fate {
 }
 
 #[rustfmt::skip]
-const TABLE: [(Found, [Fate; 3]); 6] = [
-    //                              Refuse      Adopt            Overwrite
-    (Found::EqualBytes,              [Fate::Left, Fate::TakenOver, Fate::TakenOver]),
-    (Found::OtherBytes,              [Fate::Left, Fate::Left,      Fate::TakenOver]),
-    (Found::OtherType,               [Fate::Left, Fate::Left,      Fate::Left]),
-    (Found::OwnedByAController,      [Fate::Left, Fate::Left,      Fate::Left]),
-    (Found::CopyOfAnotherCredential, [Fate::Left, Fate::Left,      Fate::Left]),
-    (Found::CloneOfACopyElsewhere,   [Fate::Left, Fate::TakenOver, Fate::TakenOver]),
+const TABLE: [(Found, [Fate; 3]); 7] = [
+    //                                  Refuse      Adopt            Overwrite
+    (Found::EqualBytes,                  [Fate::Left, Fate::TakenOver, Fate::TakenOver]),
+    (Found::OtherBytes,                  [Fate::Left, Fate::Left,      Fate::TakenOver]),
+    (Found::OtherType,                   [Fate::Left, Fate::Left,      Fate::Left]),
+    (Found::OwnedByAController,          [Fate::Left, Fate::Left,      Fate::Left]),
+    (Found::CopyOfAnotherCredential,     [Fate::Left, Fate::Left,      Fate::Left]),
+    (Found::CloneOfACopyElsewhere,       [Fate::Left, Fate::TakenOver, Fate::TakenOver]),
+    (Found::EditedCloneOfACopyElsewhere, [Fate::Left, Fate::Left,      Fate::TakenOver]),
 ];
 const CONFLICTS: [&str; 3] = ["Refuse", "Adopt", "Overwrite"];
 
@@ -109,7 +111,9 @@ async fn put(scene: &Scene, found: Found, namespace: &str, elsewhere: &str) -> S
     let ours = scene.document("first");
     let mut secret = match found {
         Found::CopyOfAnotherCredential => return put_rival(scene, namespace).await,
-        Found::OtherBytes => raw_secret(namespace, &scene.copy_name(), THEIRS),
+        Found::OtherBytes | Found::EditedCloneOfACopyElsewhere => {
+            raw_secret(namespace, &scene.copy_name(), THEIRS)
+        }
         _ => raw_secret(namespace, &scene.copy_name(), &ours),
     };
     secret["metadata"]["labels"] = json!({"theirs": "stays"});
@@ -118,7 +122,7 @@ async fn put(scene: &Scene, found: Found, namespace: &str, elsewhere: &str) -> S
         Found::OwnedByAController => {
             secret["metadata"]["ownerReferences"] = json!([controller(scene, namespace).await]);
         }
-        Found::CloneOfACopyElsewhere => {
+        Found::CloneOfACopyElsewhere | Found::EditedCloneOfACopyElsewhere => {
             let copy = scene.found(elsewhere).await.unwrap();
             secret["metadata"]["labels"][COPY_LABEL] = "true".into();
             secret["metadata"]["annotations"] = json!(copy.metadata.annotations);

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::scene::{Scene, content};
 
+/// How long copies outlive their source in the scene.
+const SOURCE_GRACE: Duration = Duration::from_secs(8);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_follows_its_source_in_place() {
     let scene = Scene::enter("follow").await;
@@ -49,6 +52,26 @@ async fn a_source_that_is_re_created_within_its_grace_costs_no_copy() {
     scene.set_source("second").await;
     let after = scene.copy_holds(&namespace, "second").await;
     assert_eq!(before.metadata.uid, after.metadata.uid);
+    // Also when the grace is over that had begun with the deletion.
+    scene.throughout(SOURCE_GRACE, async || scene.found(&namespace).await == Some(after.clone())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_re_created_within_its_grace_costs_no_copy_that_pods_asked_for() {
+    let scene = Scene::enter("again-asked").await;
+    let namespace = scene.namespace().await;
+    scene.offer(json!({})).await;
+    scene.known(&namespace).await;
+    assert_eq!(scene.create_pod(&namespace).await, [scene.copy_name()]);
+    let before = scene.copy_holds(&namespace, "first").await;
+    scene.secrets("sources").delete(&scene.name, &DeleteParams::default()).await.unwrap();
+    let still = async || scene.found(&namespace).await == Some(before.clone());
+    scene.throughout(SOURCE_GRACE / 2, still).await;
+    assert_eq!(scene.create_pod(&namespace).await, [scene.copy_name()], "and pods are given it");
+    scene.set_source("second").await;
+    let after = scene.copy_holds(&namespace, "second").await;
+    assert_eq!(before.metadata.uid, after.metadata.uid);
+    scene.throughout(SOURCE_GRACE, async || scene.found(&namespace).await == Some(after.clone())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,10 @@ use crate::scene::Scene;
 const ACCOUNT: &str = "system:serviceaccount:regcred-system:regcred";
 /// Pods of a namespace that has its copy.
 const WARM_PODS: usize = 20;
+/// Tries are counted in windows of this length.
+const TRIED_IN: Duration = Duration::from_secs(12);
+/// Seven watches that are tried each 6 to 30 s by then, the certificate's three, and the lease, each 2 s.
+const LATE_TRIES: usize = 40;
 /// Credentials that are added to count the watches.
 const CREDENTIALS: usize = 12;
 
@@ -82,6 +86,35 @@ async fn watches_that_are_cut_and_find_their_past_gone_see_what_was_created_chan
         let later = scene.namespace().await;
         scene.copy_holds(&later, "second").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_cannot_be_reached_is_tried_less_and_less_often() {
+    let scene = Scene::enter_in_turn("unreachable").await;
+    let namespace = scene.namespace().await;
+    scene.offer(json!({"distribution": "Eager"})).await;
+    scene.copy_holds(&namespace, "first").await;
+    let served = watches(&scene).await;
+    let replicas = scene.installation.replicas();
+    let turned_away = || replicas.iter().map(|one| one.proxy().turned_away()).collect::<Vec<_>>();
+    replicas.iter().for_each(|one| one.proxy().cut());
+    let mut before = turned_away();
+    let mut windows = Vec::new();
+    for _ in 0..3 {
+        tokio::time::sleep(TRIED_IN).await;
+        let now = turned_away();
+        windows.push(now.iter().zip(&before).map(|(now, before)| now - before).collect::<Vec<_>>());
+        before = now;
+    }
+    replicas.iter().for_each(|one| one.proxy().mend());
+    for of_one in 0..replicas.len() {
+        let tries: Vec<usize> = windows.iter().map(|window| window[of_one]).collect();
+        assert!(tries[0] > 0 && tries[2] <= tries[0] && tries[2] <= LATE_TRIES, "{tries:?}");
+    }
+    scene.set_source("second").await;
+    scene.copy_holds(&namespace, "second").await;
+    let as_before = async || (watches(&scene).await == served).then_some(());
+    scene.until(&format!("{served:?} watches again"), as_before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -66,6 +67,7 @@ pub struct Proxy {
     address: SocketAddr,
     delay: watch::Sender<WatchDelay>,
     cut: watch::Sender<bool>,
+    turned_away: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -82,9 +84,12 @@ impl Proxy {
         let (delay, cut) = (watch::Sender::new(WatchDelay::None), watch::Sender::new(false));
         let upstream = Upstream::new(access, delay.subscribe());
         let mut cuts = cut.subscribe();
+        let turned_away = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&turned_away);
         background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 if *cuts.borrow_and_update() {
+                    count.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
                 let (upstream, mut cut) = (upstream.clone(), cuts.clone());
@@ -96,7 +101,7 @@ impl Proxy {
                 });
             }
         });
-        Self { address, delay, cut }
+        Self { address, delay, cut, turned_away }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -117,6 +122,11 @@ impl Proxy {
     /// Cuts every connection and takes no new ones.
     pub fn cut(&self) {
         self.cut.send_replace(true);
+    }
+
+    /// How many connections were asked for in vain while it was cut.
+    pub fn turned_away(&self) -> usize {
+        self.turned_away.load(Ordering::Relaxed)
     }
 
     /// Ends the cut.

@@ -58,6 +58,7 @@ async fn applied_twice_it_serves_on_and_deleted_without_servers_and_applied_at_o
     let trusted = bundle(scene.control_plane()).await;
     scene.apply().await.unwrap();
     assert_eq!(bundle(scene.control_plane()).await, trusted, "what regcred has published stays");
+    assert_eq!(scene.diff().await, "", "kubectl finds nothing to change in what it installed");
 
     // The namespace is still going when the second installation begins, so some of that is refused until it has gone.
     scene.installation.kill_replicas();

@@ -58,6 +58,12 @@ impl Scene {
         if output.code == 0 { Ok(output.succeeded()) } else { Err(output.failed()) }
     }
 
+    /// What `kubectl` says is different from the base.
+    pub(crate) async fn diff(&self) -> String {
+        let path = manifests();
+        self.control_plane().kubectl(&["diff", "-k", path.to_str().unwrap()]).await.succeeded()
+    }
+
     pub(crate) async fn delete_all(&self, more: &[&str]) {
         let path = manifests();
         let delete = ["delete", "-k", path.to_str().unwrap(), "--ignore-not-found", DELETED_WITHIN];

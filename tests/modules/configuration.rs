@@ -31,7 +31,7 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_file_is_taken_up_by_every_server_and_a_bad_one_is_told_of_and_left() {
+async fn a_changed_file_is_taken_up_once_by_every_server_and_a_bad_one_is_told_of_and_left() {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("regcred.yaml");
     write(&path, "");
@@ -79,6 +79,14 @@ async fn a_changed_file_is_taken_up_by_every_server_and_a_bad_one_is_told_of_and
     until("the registry is private", is_refused).await;
     until("nothing is told of", async || all_say(|body| body == "ok\n").await && successful(true).await)
         .await;
+
+    // However many reviews there were: at the start, and with each of the changes.
+    for replica in installation.replicas() {
+        let metrics = replica.metrics().await;
+        let [taken, left] = ["success", "failure"]
+            .map(|result| metrics.sum("regcred_configuration_reloads_total", &[("result", result)]));
+        assert_eq!((taken, left), (3.0, 1.0), "{}", replica.name());
+    }
 }
 
 #[test]

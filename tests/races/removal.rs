@@ -24,6 +24,8 @@ const NAMESPACES: usize = 500;
 /// How late the watches of the server are that is asked, in each round: in the second its copies can be marked and gone
 /// before it has heard of either.
 const ROUNDS: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(15)];
+/// With watches that are this late at most, the settle time outlasts every request: no copy goes under a pod.
+const COVERED: Duration = SETTLE.saturating_sub(REQUEST_TIMEOUT);
 /// A request that takes longer is given up by the API server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Twice that: from the mark to the deletion.
@@ -59,6 +61,8 @@ struct Outcome {
     is_named: bool,
     /// Whether the copy was there as soon as the pod was.
     is_at_once: bool,
+    /// Whether it was still that one afterwards: a copy that goes under a pod and is made anew is not.
+    is_kept: bool,
     /// Whether it was there when it had to be.
     is_in_time: bool,
     fate: Fate,
@@ -94,6 +98,14 @@ async fn a_pod_that_comes_while_its_copy_is_being_removed_has_its_copy_in_the_en
         };
         let ended = join_all(names.iter().enumerate().map(race)).await;
         tell(&stage, &format!("watches up to {lateness:?} late"), &ended);
+        if lateness <= COVERED {
+            let lost: Vec<String> = ended
+                .iter()
+                .filter(|one| one.is_named && !(one.is_at_once && one.is_kept))
+                .map(told)
+                .collect();
+            assert!(lost.is_empty(), "pods under which their copy went: {lost:?}");
+        }
         outcomes.extend(ended);
     }
     sleep(QUIET).await;
@@ -217,17 +229,19 @@ async fn race(stage: &Stage, marks: &Marks, namespace: &str, round: usize, when:
         created => created.unwrap(),
     };
     let after = gone.elapsed();
-    let is_at_once = uid().await.is_some();
+    let first = uid().await;
     sleep(LIMIT).await;
     let now = found().await;
     let is_in_time = now.as_ref().is_some_and(|copy| stage.is_whole(copy));
-    let is_same = before.is_some() && now.and_then(|copy| copy.metadata.uid) == before;
+    let now = now.and_then(|copy| copy.metadata.uid);
+    let is_same = before.is_some() && now == before;
     let fate = if is_same { Fate::Stayed } else { Fate::MadeAnew };
     Outcome {
         namespace: namespace.to_owned(),
         after,
         is_named: names == [copy],
-        is_at_once,
+        is_at_once: first.is_some(),
+        is_kept: now == first,
         is_in_time,
         fate,
     }
@@ -251,10 +265,11 @@ async fn insist<T>(call: impl AsyncFn() -> Result<T, kube::Error>) -> Result<T, 
 fn tell(stage: &Stage, title: &str, outcomes: &[Outcome]) {
     let same = outcomes.iter().filter(|one| one.fate == Fate::Stayed).count();
     let first = outcomes.iter().filter(|one| !one.is_at_once).count();
+    let gone = outcomes.iter().filter(|one| one.is_at_once && !one.is_kept).count();
     let late = outcomes.iter().filter(|one| !one.is_in_time).count();
     stage.figure(&format!(
         "{} races, {title}: {same} copies stayed, {} were deleted and made anew; pods without: {first} \
-         at first, {late} after {LIMIT:?}",
+         at first, {late} after {LIMIT:?}; {gone} whose copy went under them",
         outcomes.len(),
         outcomes.len() - same
     ));

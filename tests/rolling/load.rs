@@ -10,7 +10,7 @@ use crate::harness::stage::Stage;
 /// Reviews per second.
 const REVIEWS: u32 = 500;
 /// Pods per second.
-const PODS: u32 = 100;
+pub(crate) const PODS: u32 = 100;
 
 /// Ends a load when what it runs beside has ended.
 #[derive(Clone, Default)]

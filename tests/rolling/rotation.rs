@@ -10,7 +10,7 @@ use crate::harness::stage::{Stage, pull_secrets};
 use crate::harness::trust::{
     SOON, all_trust, authority, bundles, delete_secret, former, until_replaced, until_served_by,
 };
-use crate::load::{Stop, pods, warm_namespace};
+use crate::load::{PODS, Stop, pods, warm_namespace};
 
 /// An authority is replaced after 40 s, a leaf after 13 s, and a former authority is trusted for 20 s. The API server
 /// learns of a bundle in much less than 5 s, unless the machine is busy.
@@ -82,7 +82,10 @@ async fn no_pod_is_missed_while_the_authority_is_replaced_and_then_lost() {
     let failures = &report.failures;
     assert!(failures.is_empty(), "{} failures, such as {:?}", failures.len(), failures[0]);
     let created = stage.pods().await;
-    assert!(created.len() > 3_000, "{} pods only", created.len());
+    let count = f64::from(u32::try_from(created.len()).unwrap());
+    let rate = count / report.elapsed.as_secs_f64();
+    // The last ones are waited for, so the time is a little longer than that in which they were begun.
+    assert!(rate > 0.95 * f64::from(PODS), "{rate:.1} pods per second only");
     assert!(created.iter().all(|pod| pull_secrets(pod) == [stage.copy()]), "stored as they were answered");
     assert!((stage.fail_open().await - fail_open).abs() < 0.5, "no review failed");
 }
