@@ -13,6 +13,8 @@
 mod harness;
 #[path = "oracle/images.rs"]
 mod images;
+#[path = "oracle/keychains.rs"]
+mod keychains;
 #[path = "oracle/keyrings.rs"]
 mod keyrings;
 #[path = "oracle/patches.rs"]

@@ -5,16 +5,22 @@
 //! to the first, `null` leaves a field as it was, and text that is no UTF-8 is replaced. What the kubelet
 //! accepts must be accepted here, or a working credential would be called broken.
 
+mod go_json;
+mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use thiserror::Error;
+
+use go_json::{GoString, fold};
+pub use reader::{Keychain, Kubelet, Reader};
 
 /// Secret type of a `~/.docker/config.json`.
 pub const DOCKER_CONFIG_JSON_TYPE: &str = "kubernetes.io/dockerconfigjson";
@@ -88,7 +94,7 @@ impl DockerConfig {
     /// # Errors
     /// Exactly when the kubelet could not decode it.
     pub fn from_config_json(document: &[u8]) -> Result<Self, DockerConfigError> {
-        decode::<RawEntries>(document)?.decode()
+        decode::<RawEntries<Kubelet>>(document)?.decode()
     }
 
     /// Decodes the value of `.dockercfg`: the entries without `auths` around them.
@@ -96,7 +102,11 @@ impl DockerConfig {
     /// # Errors
     /// Exactly when the kubelet could not decode it.
     pub fn from_dockercfg(document: &[u8]) -> Result<Self, DockerConfigError> {
-        let mut entries = RawEntries::default();
+        Self::from_entries::<Kubelet>(document)
+    }
+
+    fn from_entries<R: Reader>(document: &[u8]) -> Result<Self, DockerConfigError> {
+        let mut entries = RawEntries::<R>::default();
         entries.merge(decode(document)?);
         entries.decode()
     }
@@ -110,14 +120,25 @@ impl DockerConfig {
         secret_type: &str,
         data: impl FnOnce(&str) -> Option<&'a [u8]>,
     ) -> Result<Option<Self>, DockerConfigError> {
+        Self::from_secret_as::<Kubelet>(secret_type, data)
+    }
+
+    /// The same for another reader.
+    ///
+    /// # Errors
+    /// Exactly when the reader could not decode it.
+    pub fn from_secret_as<'a, R: Reader>(
+        secret_type: &str,
+        data: impl FnOnce(&str) -> Option<&'a [u8]>,
+    ) -> Result<Option<Self>, DockerConfigError> {
         let Some(document) = data_key(secret_type).and_then(data).filter(|document| !document.is_empty())
         else {
             return Ok(None);
         };
         let config = if secret_type == DOCKERCFG_TYPE {
-            Self::from_dockercfg(document)
+            Self::from_entries::<R>(document)
         } else {
-            Self::from_config_json(document)
+            decode::<RawEntries<R>>(document).and_then(RawEntries::decode)
         };
         config.map(Some)
     }
@@ -159,20 +180,26 @@ fn reject_control_characters(document: &[u8]) -> Result<(), DockerConfigError> {
 }
 
 /// `DockerConfigJSON`, reduced to its entries.
-#[derive(Default)]
-struct RawEntries {
+struct RawEntries<R> {
     /// Everything that was read: an entry that cannot be decoded fails the whole even if it is replaced later.
     read: Vec<(String, RawEntry)>,
     /// Where those begin that no `null` has dropped.
     kept_from: usize,
+    reader: PhantomData<R>,
 }
 
-impl RawEntries {
+impl<R> Default for RawEntries<R> {
+    fn default() -> Self {
+        Self { read: Vec::new(), kept_from: 0, reader: PhantomData }
+    }
+}
+
+impl<R> RawEntries<R> {
     /// What Go does on each occurrence of a map: `null` drops it, an object adds to it.
-    fn merge(&mut self, occurrence: Option<Additions>) {
+    fn merge(&mut self, occurrence: Option<Additions<R>>) {
         match occurrence {
             None => self.kept_from = self.read.len(),
-            Some(Additions(additions)) => self.read.extend(additions),
+            Some(Additions(additions, _)) => self.read.extend(additions),
         }
     }
 
@@ -188,27 +215,27 @@ impl RawEntries {
     }
 }
 
-impl<'de> Deserialize<'de> for RawEntries {
+impl<'de, R: Reader> Deserialize<'de> for RawEntries<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ConfigVisitor;
+        struct ConfigVisitor<R>(PhantomData<R>);
 
-        impl<'de> Visitor<'de> for ConfigVisitor {
-            type Value = RawEntries;
+        impl<'de, R: Reader> Visitor<'de> for ConfigVisitor<R> {
+            type Value = RawEntries<R>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a Docker configuration")
             }
 
-            fn visit_unit<E>(self) -> Result<RawEntries, E> {
+            fn visit_unit<E>(self) -> Result<RawEntries<R>, E> {
                 Ok(RawEntries::default())
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEntries, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEntries<R>, A::Error> {
                 let mut entries = RawEntries::default();
                 while let Some(GoString(name)) = map.next_key()? {
                     match fold(&name).as_str() {
                         "auths" => entries.merge(map.next_value()?),
-                        "httpheaders" => {
+                        "httpheaders" if R::READS_HEADERS => {
                             map.next_value::<Option<BTreeMap<GoString, Option<GoString>>>>()?;
                         }
                         _ => {
@@ -220,34 +247,34 @@ impl<'de> Deserialize<'de> for RawEntries {
             }
         }
 
-        deserializer.deserialize_any(ConfigVisitor)
+        deserializer.deserialize_any(ConfigVisitor(PhantomData))
     }
 }
 
 /// Entries of one JSON object; of a repeated key the last one stays.
-struct Additions(Vec<(String, RawEntry)>);
+struct Additions<R>(Vec<(String, RawEntry)>, PhantomData<R>);
 
-impl<'de> Deserialize<'de> for Additions {
+impl<'de, R: Reader> Deserialize<'de> for Additions<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AdditionsVisitor;
+        struct AdditionsVisitor<R>(PhantomData<R>);
 
-        impl<'de> Visitor<'de> for AdditionsVisitor {
-            type Value = Additions;
+        impl<'de, R: Reader> Visitor<'de> for AdditionsVisitor<R> {
+            type Value = Additions<R>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object of registry to credential")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Additions, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Additions<R>, A::Error> {
                 let mut additions = Vec::new();
-                while let Some((GoString(key), entry)) = map.next_entry::<GoString, Option<RawEntry>>()? {
-                    additions.push((key, entry.unwrap_or_default()));
+                while let Some((GoString(key), entry)) = map.next_entry::<GoString, Option<EntryFor<R>>>()? {
+                    additions.push((key, entry.map(|EntryFor(entry, _)| entry).unwrap_or_default()));
                 }
-                Ok(Additions(additions))
+                Ok(Additions(additions, PhantomData))
             }
         }
 
-        deserializer.deserialize_map(AdditionsVisitor)
+        deserializer.deserialize_map(AdditionsVisitor(PhantomData))
     }
 }
 
@@ -296,27 +323,29 @@ const fn engine(padding: DecodePaddingMode) -> GeneralPurpose {
     GeneralPurpose::new(&base64::alphabet::STANDARD, config)
 }
 
-impl<'de> Deserialize<'de> for RawEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntryVisitor;
+/// An entry that a reader has not refused.
+struct EntryFor<R>(RawEntry, PhantomData<R>);
 
-        impl<'de> Visitor<'de> for EntryVisitor {
-            type Value = RawEntry;
+impl<'de, R: Reader> Deserialize<'de> for EntryFor<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntryVisitor<R>(PhantomData<R>);
+
+        impl<'de, R: Reader> Visitor<'de> for EntryVisitor<R> {
+            type Value = EntryFor<R>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object with username and password, or auth")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEntry, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EntryFor<R>, A::Error> {
                 let mut entry = RawEntry::default();
-                let mut email = String::new();
+                let mut unused = String::new();
                 while let Some(GoString(name)) = map.next_key()? {
                     let field = match fold(&name).as_str() {
                         "username" => &mut entry.username,
                         "password" => &mut entry.password,
                         "auth" => &mut entry.auth,
-                        // Not used, but the kubelet refuses a whole Secret for an email that is no string.
-                        "email" => &mut email,
+                        name if R::STRINGS.contains(&name) => &mut unused,
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                             continue;
@@ -326,50 +355,10 @@ impl<'de> Deserialize<'de> for RawEntry {
                         *field = value;
                     }
                 }
-                Ok(entry)
+                Ok(EntryFor(entry, PhantomData))
             }
         }
 
-        deserializer.deserialize_map(EntryVisitor)
-    }
-}
-
-/// Folds a field name as Go's decoder does: Unicode simple folding, of which two characters lie outside ASCII.
-fn fold(name: &str) -> String {
-    name.chars()
-        .map(|character| match character {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            other => other.to_ascii_lowercase(),
-        })
-        .collect()
-}
-
-/// A JSON string in which whatever is no Unicode text has been replaced, as Go does.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct GoString(String);
-
-impl<'de> Deserialize<'de> for GoString {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringVisitor;
-
-        impl Visitor<'_> for StringVisitor {
-            type Value = GoString;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a string")
-            }
-
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<GoString, E> {
-                Ok(GoString(String::from_utf8_lossy(bytes).into_owned()))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<GoString, E> {
-                Ok(GoString(text.to_owned()))
-            }
-        }
-
-        // Asked for bytes, serde_json accepts lone surrogates and invalid UTF-8 in a string.
-        deserializer.deserialize_bytes(StringVisitor)
+        deserializer.deserialize_map(EntryVisitor(PhantomData))
     }
 }

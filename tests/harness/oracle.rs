@@ -18,6 +18,8 @@ pub enum Question {
         /// An image name without tag or digest, as the answer to [`Question::Image`] has it.
         repository: String,
     },
+    /// With which credentials Kyma's Lifecycle Manager pulls from a repository.
+    Keychain { secrets: Vec<RegistrySecret>, repository: String },
     /// What the kubelet makes of an image reference.
     Image(String),
     /// What a JSON patch makes of an object, as the API server applies it.
@@ -37,7 +39,7 @@ pub struct RegistrySecret {
 pub struct Answer {
     /// Why there is no other answer.
     pub error: String,
-    /// Usernames of the credentials found, in the order the kubelet tries them.
+    /// Usernames of the credentials found, in the order the kubelet tries them; of a keychain at most one.
     pub usernames: Vec<String>,
     pub repository: String,
     pub tag: String,

@@ -103,7 +103,7 @@ const USUAL: [&[&str]; 5] = [
     &["", "", "", ":5000"],
     &["", "", "/", "/v1/", "/v2/", "/org", "/org/app", "/library"],
 ];
-const REPOSITORY_HOSTS: &[&str] = &[
+pub(crate) const REPOSITORY_HOSTS: &[&str] = &[
     "ghcr.io",
     "a.example.com",
     "b.example.com",
@@ -176,7 +176,7 @@ fn entry(random: &mut Random, username: &str) -> String {
     }
 }
 
-fn secret(random: &mut Random, number: usize, keys: &mut Vec<String>) -> RegistrySecret {
+pub(crate) fn secret(random: &mut Random, number: usize, keys: &mut Vec<String>) -> RegistrySecret {
     let entries: Vec<String> = (0..random.below(4))
         .map(|position| {
             let key = key(random);

@@ -5,8 +5,8 @@ use std::fmt;
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::model::ObjectKey;
-use crate::model::docker_config::{DockerConfig, data_key};
-use crate::model::keyring::Keyring;
+use crate::model::docker_config::{DockerConfig, Keychain, data_key};
+use crate::model::keyring::{Keyring, Target};
 
 /// The label that Lifecycle Manager wanted on every Secret until December 2023, and that its users still set.
 const MANAGED_BY: &str = "operator.kyma-project.io/managed-by";
@@ -63,6 +63,27 @@ impl From<&Secret> for SelectedSecret {
     }
 }
 
+impl SelectedSecret {
+    /// The Secrets of which one is used for a repository: those with the key that go-containerregistry takes, which of the keys
+    /// of all Secrets together is the first that matches; their order is that of the bytes, from behind
+    /// (`pkg/authn/kubernetes/keychain.go`). None when it is pulled from without credentials.
+    pub fn covering<'a>(secrets: impl Iterator<Item = &'a Self>, repository: &Target) -> Vec<&'a Self> {
+        let mut best: Option<&[u8]> = None;
+        let mut covering = Vec::new();
+        for secret in secrets {
+            let Content::Keys(keys) = &secret.content else { continue };
+            let Some(key) = keys.matching(repository) else { continue };
+            if best.is_none_or(|best| best < key) {
+                (best, covering) = (Some(key), Vec::new());
+            }
+            if best == Some(key) {
+                covering.push(secret);
+            }
+        }
+        covering
+    }
+}
+
 impl Content {
     fn of(secret: &Secret) -> Self {
         let secret_type = secret.type_.as_deref().unwrap_or_default();
@@ -70,7 +91,7 @@ impl Content {
             return Self::OtherType(secret_type.to_owned());
         }
         let data = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice());
-        match DockerConfig::from_secret(secret_type, data) {
+        match DockerConfig::from_secret_as::<Keychain>(secret_type, data) {
             Err(error) => Self::Broken(error.to_string()),
             Ok(None) => Self::Keys(Keyring::default()),
             Ok(Some(config)) => match config.entries.iter().position(|entry| !Keyring::is_key(&entry.key)) {
@@ -87,7 +108,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::keyring::Target;
 
     fn secret(secret_type: &str, data_key: &str, document: &str) -> Secret {
         let secret: Value = json!({
@@ -137,6 +157,14 @@ mod tests {
     #[case::no_json(
         "kubernetes.io/dockerconfigjson", ".dockerconfigjson", "not json",
         Content::Broken("a syntax error at line 1, column 2 of its JSON".into())
+    )]
+    #[case::a_token_that_is_no_text(
+        "kubernetes.io/dockerconfigjson", ".dockerconfigjson", r#"{"auths":{"a.io":{"identitytoken":1}}}"#,
+        Content::Broken("a value of the wrong type at line 1, column 35 of its JSON".into())
+    )]
+    #[case::what_it_does_not_read(
+        "kubernetes.io/dockerconfigjson", ".dockerconfigjson", r#"{"auths":{"a.io":{"email":1}},"HttpHeaders":1}"#,
+        Content::Keys(Keyring::new(["a.io"]))
     )]
     #[case::no_url(
         "kubernetes.io/dockerconfigjson", ".dockerconfigjson", r#"{"auths":{"a.io":{},"gh cr.io:x":{}}}"#,

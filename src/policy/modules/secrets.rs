@@ -1,7 +1,6 @@
 //! Whether the Secrets that a selector selects are of use for a module.
 
 use crate::configuration::{FindingKind, Modules};
-use crate::model::ObjectKey;
 use crate::model::keyring::Target;
 use crate::model::module::{Content, SelectedSecret};
 
@@ -34,7 +33,6 @@ pub(super) fn judge(
         }
         return findings;
     }
-    let mut covering: Vec<(&ObjectKey, &[u8])> = Vec::new();
     for secret in &looked_at {
         match &secret.content {
             Content::OtherType(secret_type) => found(
@@ -47,7 +45,7 @@ pub(super) fn judge(
                     format!("selects {}, which is broken: {reason}", secret.key),
                 );
             }
-            Content::Keys(keys) => covering.extend(keys.matching(repository).map(|key| (&secret.key, key))),
+            Content::Keys(_) => {}
         }
         if !secret.is_managed {
             found(
@@ -56,16 +54,17 @@ pub(super) fn judge(
             );
         }
     }
-    // Of the keys of all Secrets together the first that matches is taken; the order is that of the bytes, from behind.
-    let best = covering.iter().map(|(_, key)| *key).max();
-    let same: Vec<&ObjectKey> =
-        covering.iter().filter(|(_, key)| Some(*key) == best).map(|(secret, _)| *secret).collect();
-    match same.as_slice() {
+    match SelectedSecret::covering(looked_at.into_iter(), repository).as_slice() {
         [] => found(FindingKind::UncoveredRegistry, format!("selects no Secret with credentials for {base}")),
         [_] => {}
-        [first, second, ..] => found(
+        covering @ [first, second, ..] => found(
             FindingKind::AmbiguousSecrets,
-            format!("selects {} Secrets for {base}, as {first} and {second}: any may be used", same.len()),
+            format!(
+                "selects {} Secrets for {base}, as {} and {}: any may be used",
+                covering.len(),
+                first.key,
+                second.key
+            ),
         ),
     }
     findings
