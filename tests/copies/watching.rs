@@ -97,7 +97,9 @@ async fn an_api_server_that_cannot_be_reached_is_tried_less_and_less_often() {
     let served = watches(&scene).await;
     let replicas = scene.installation.replicas();
     let turned_away = || replicas.iter().map(|one| one.proxy().turned_away()).collect::<Vec<_>>();
-    replicas.iter().for_each(|one| one.proxy().cut());
+    for replica in &replicas {
+        replica.proxy().cut();
+    }
     let mut before = turned_away();
     let mut windows = Vec::new();
     for _ in 0..3 {
@@ -106,7 +108,9 @@ async fn an_api_server_that_cannot_be_reached_is_tried_less_and_less_often() {
         windows.push(now.iter().zip(&before).map(|(now, before)| now - before).collect::<Vec<_>>());
         before = now;
     }
-    replicas.iter().for_each(|one| one.proxy().mend());
+    for replica in &replicas {
+        replica.proxy().mend();
+    }
     for of_one in 0..replicas.len() {
         let tries: Vec<usize> = windows.iter().map(|window| window[of_one]).collect();
         assert!(tries[0] > 0 && tries[2] <= tries[0] && tries[2] <= LATE_TRIES, "{tries:?}");

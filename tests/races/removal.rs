@@ -59,13 +59,20 @@ struct Outcome {
     after: Duration,
     /// Whether the pod was given the name of the copy.
     is_named: bool,
-    /// Whether the copy was there as soon as the pod was.
-    is_at_once: bool,
-    /// Whether it was still that one afterwards: a copy that goes under a pod and is made anew is not.
-    is_kept: bool,
-    /// Whether it was there when it had to be.
-    is_in_time: bool,
+    /// The uid of the copy that was there as soon as the pod was.
+    at_once: Option<String>,
+    /// The uid of the one that was there when it had to be.
+    in_time: Option<String>,
+    /// Whether that held what it should.
+    is_whole: bool,
     fate: Fate,
+}
+
+impl Outcome {
+    /// Whether the copy went under the pod, to be made anew.
+    fn is_replaced(&self) -> bool {
+        self.at_once.is_some() && self.at_once != self.in_time
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,11 +106,8 @@ async fn a_pod_that_comes_while_its_copy_is_being_removed_has_its_copy_in_the_en
         let ended = join_all(names.iter().enumerate().map(race)).await;
         tell(&stage, &format!("watches up to {lateness:?} late"), &ended);
         if lateness <= COVERED {
-            let lost: Vec<String> = ended
-                .iter()
-                .filter(|one| one.is_named && !(one.is_at_once && one.is_kept))
-                .map(told)
-                .collect();
+            let is_lost = |one: &&Outcome| one.is_named && (one.at_once.is_none() || one.is_replaced());
+            let lost: Vec<String> = ended.iter().filter(is_lost).map(told).collect();
             assert!(lost.is_empty(), "pods under which their copy went: {lost:?}");
         }
         outcomes.extend(ended);
@@ -130,7 +134,7 @@ async fn a_pod_that_comes_while_its_copy_is_being_removed_has_its_copy_in_the_en
     let unnamed: Vec<String> = outcomes.iter().filter(|one| !one.is_named).map(told).collect();
     stage.figure(&format!("{} pods without the name, {past} reviews that nobody answered", unnamed.len()));
     assert!(f64::from(u32::try_from(unnamed.len()).unwrap()) <= past, "{unnamed:?}");
-    let late: Vec<String> = outcomes.iter().filter(|one| !one.is_in_time).map(told).collect();
+    let late: Vec<String> = outcomes.iter().filter(|one| !one.is_whole).map(told).collect();
     assert!(late.is_empty(), "pods without their copy after {LIMIT:?}: {late:?}");
     let same = outcomes.iter().filter(|one| one.fate == Fate::Stayed).count();
     assert!(same >= OFTEN && outcomes.len() - same >= OFTEN, "{same} of {} copies stayed", outcomes.len());
@@ -229,20 +233,20 @@ async fn race(stage: &Stage, marks: &Marks, namespace: &str, round: usize, when:
         created => created.unwrap(),
     };
     let after = gone.elapsed();
-    let first = uid().await;
+    let at_once = uid().await;
     sleep(LIMIT).await;
     let now = found().await;
-    let is_in_time = now.as_ref().is_some_and(|copy| stage.is_whole(copy));
-    let now = now.and_then(|copy| copy.metadata.uid);
-    let is_same = before.is_some() && now == before;
+    let is_whole = now.as_ref().is_some_and(|copy| stage.is_whole(copy));
+    let in_time = now.and_then(|copy| copy.metadata.uid);
+    let is_same = before.is_some() && in_time == before;
     let fate = if is_same { Fate::Stayed } else { Fate::MadeAnew };
     Outcome {
         namespace: namespace.to_owned(),
         after,
         is_named: names == [copy],
-        is_at_once: first.is_some(),
-        is_kept: now == first,
-        is_in_time,
+        at_once,
+        in_time,
+        is_whole,
         fate,
     }
 }
@@ -264,9 +268,9 @@ async fn insist<T>(call: impl AsyncFn() -> Result<T, kube::Error>) -> Result<T, 
 
 fn tell(stage: &Stage, title: &str, outcomes: &[Outcome]) {
     let same = outcomes.iter().filter(|one| one.fate == Fate::Stayed).count();
-    let first = outcomes.iter().filter(|one| !one.is_at_once).count();
-    let gone = outcomes.iter().filter(|one| one.is_at_once && !one.is_kept).count();
-    let late = outcomes.iter().filter(|one| !one.is_in_time).count();
+    let first = outcomes.iter().filter(|one| one.at_once.is_none()).count();
+    let gone = outcomes.iter().filter(|one| one.is_replaced()).count();
+    let late = outcomes.iter().filter(|one| !one.is_whole).count();
     stage.figure(&format!(
         "{} races, {title}: {same} copies stayed, {} were deleted and made anew; pods without: {first} \
          at first, {late} after {LIMIT:?}; {gone} whose copy went under them",
