@@ -202,8 +202,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let reviewer =
         Reviewer::new(client, index, rules, carrier, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
-    let stop = shutdown.clone();
-    let mut election = tokio::spawn(elector.run(async move { stop.requested().await }));
+    let mut election = tokio::spawn(elect(elector, readiness.clone(), shutdown.clone()));
     let serving = server.run(
         routes(&limits, server_metrics, &reviewer).into_router(),
         admin::router(readiness, registry),
@@ -237,6 +236,15 @@ fn follow_configuration(
         tasks.spawn("following of the configuration", file.follow());
     }
     Ok(current)
+}
+
+/// Takes part in the election as soon as this replica could do what a leader does: one that has not yet seen what there is
+/// would keep the lease from one that has.
+async fn elect(elector: Elector, readiness: Readiness, shutdown: Shutdown) {
+    tokio::select! {
+        () = shutdown.requested() => {}
+        () = readiness.complete() => elector.run(shutdown.requested()).await,
+    }
 }
 
 /// Waits for the election to give the lease back, unless there is no time for it.

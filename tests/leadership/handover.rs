@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::harness::proxy::WatchDelay;
 use crate::scene::{DURATION, MARGIN, RETRY, Scene, changes, figure, leads, until_leads};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,4 +45,19 @@ async fn when_the_leader_is_killed_the_other_leads_within_the_duration_and_one_r
     figure(&format!("after SIGKILL the other leads in {took:?}"));
     assert!(took + RETRY + MARGIN > DURATION, "not before the lease has run out: {took:?}");
     assert_eq!(scene.holder().await, follower.name());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_has_not_seen_what_there_is_does_not_take_the_lease() {
+    let scene = Scene::set().await;
+    let blind = scene.installation.launch().await;
+    blind.proxy().delay_watches(WatchDelay::Hold);
+    scene.installation.kill_replicas();
+    tokio::time::sleep(2 * DURATION).await;
+    let (status, body) = blind.get("/readyz").await.unwrap();
+    assert_ne!(status, 200, "its watches tell nothing: {body}");
+    assert!(!leads(&blind).await);
+    assert_ne!(scene.holder().await, blind.name());
+    blind.proxy().delay_watches(WatchDelay::None);
+    until_leads(&blind, DURATION + RETRY + MARGIN).await;
 }
