@@ -1,7 +1,6 @@
 //! Copies that a pod waits for and that could not be created in its call.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,8 +22,37 @@ pub struct Pending {
 
 #[derive(Default)]
 struct Shared {
-    waiting: Mutex<HashMap<CopyKey, (Wanted, Instant)>>,
+    waiting: Mutex<Waiting>,
     changed: Notify,
+}
+
+/// What waits, by when it is due: whoever has waited longest comes first, and nobody is passed by for ever.
+#[derive(Default)]
+struct Waiting {
+    by_moment: BTreeMap<Turn, Wanted>,
+    turns: HashMap<CopyKey, Turn>,
+    /// How often something was put in; tells apart what is due at the same moment.
+    count: u64,
+}
+
+type Turn = (Instant, u64);
+
+impl Waiting {
+    fn put(&mut self, wanted: Wanted, due: Instant) {
+        self.count += 1;
+        let (key, turn) = (wanted.key(), (due, self.count));
+        if let Some(former) = self.turns.insert(key, turn) {
+            self.by_moment.remove(&former);
+        }
+        self.by_moment.insert(turn, wanted);
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<Wanted> {
+        let entry = self.by_moment.first_entry().filter(|entry| entry.key().0 <= now)?;
+        let wanted = entry.remove();
+        self.turns.remove(&wanted.key());
+        Some(wanted)
+    }
 }
 
 impl Pending {
@@ -41,34 +69,33 @@ impl Pending {
 
     fn wait(&self, wanted: Wanted, due: impl FnOnce(Option<Instant>) -> Instant) {
         let mut waiting = self.waiting();
-        let has_room = waiting.len() < MOST_PENDING;
-        match waiting.entry(wanted.key()) {
-            Entry::Occupied(mut entry) => entry.get_mut().1 = due(Some(entry.get().1)),
-            Entry::Vacant(entry) if has_room => {
-                entry.insert((wanted, due(None)));
-            }
-            Entry::Vacant(_) => return,
+        let before = waiting.turns.get(&wanted.key()).map(|(due, _)| *due);
+        if before.is_none() && waiting.turns.len() >= MOST_PENDING {
+            tracing::warn!(copy = %wanted.place, most = MOST_PENDING, "too many copies wait; the next pod asks for it again");
+            return;
         }
+        waiting.put(wanted, due(before));
         self.shared.changed.notify_one();
     }
 
     /// Copies that wait at a place are due at once: what stood in their way has gone.
     pub fn hasten(&self, place: &ObjectKey) {
-        for (wanted, due) in self.waiting().values_mut() {
-            if wanted.place == *place {
-                *due = Instant::now();
-                self.shared.changed.notify_one();
-            }
+        let mut waiting = self.waiting();
+        let here: Vec<Wanted> =
+            waiting.by_moment.values().filter(|wanted| wanted.place == *place).cloned().collect();
+        for wanted in here {
+            waiting.put(wanted, Instant::now());
+            self.shared.changed.notify_one();
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<CopyKey, (Wanted, Instant)>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.waiting().len()
+        self.waiting().turns.len()
     }
 
     /// Whether none waits.
@@ -76,12 +103,14 @@ impl Pending {
         self.len() == 0
     }
 
-    /// Takes out as many as are allowed of those that are due, and says when the next one is.
-    pub fn take_due(&self, now: Instant, most: usize) -> (Vec<Wanted>, Option<Instant>) {
-        let mut waiting = self.waiting();
-        let is_due = |_: &CopyKey, (_, due): &mut (Wanted, Instant)| *due <= now;
-        let due = waiting.extract_if(is_due).take(most).map(|(_, (wanted, _))| wanted).collect();
-        (due, waiting.values().map(|(_, due)| *due).min())
+    /// Takes one out that is due.
+    pub fn take_due(&self, now: Instant) -> Option<Wanted> {
+        self.waiting().take_due(now)
+    }
+
+    /// When the next one is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.waiting().by_moment.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// Waits until a copy has been added.
@@ -99,14 +128,20 @@ mod tests {
         Wanted::new(&credential(name), "team-a")
     }
 
+    /// All that are due, by the names of their credentials.
+    fn due(pending: &Pending, now: Instant) -> Vec<String> {
+        std::iter::from_fn(|| pending.take_due(now))
+            .map(|wanted| wanted.credential.name.to_string())
+            .collect()
+    }
+
     #[test]
     fn a_copy_waits_until_it_is_due() {
         let (pending, now) = (Pending::default(), Instant::now());
         let later = now + Duration::from_secs(5);
         pending.add(wanted("ghcr"), later);
-        assert_eq!(pending.take_due(now, 9).1, Some(later));
-        let (due, next) = pending.take_due(later, 9);
-        assert_eq!((due[0].key(), next), (wanted("ghcr").key(), None));
+        assert_eq!((due(&pending, now).len(), pending.next()), (0, Some(later)));
+        assert_eq!((due(&pending, later), pending.next()), (vec!["ghcr".to_owned()], None));
         assert!(pending.is_empty());
     }
 
@@ -116,18 +151,22 @@ mod tests {
         let later = now + Duration::from_mins(5);
         pending.add(wanted("ghcr"), now);
         pending.add(wanted("ghcr"), later);
-        assert_eq!(pending.take_due(now, 9).1, Some(later));
+        assert_eq!((due(&pending, now).len(), pending.next()), (0, Some(later)));
         pending.look_soon(wanted("ghcr"));
-        assert_eq!(pending.take_due(now + 2 * FIRST_LOOK, 9).0.len(), 1);
+        assert_eq!(due(&pending, now + 2 * FIRST_LOOK).len(), 1);
     }
 
     #[test]
-    fn no_more_are_taken_out_than_are_allowed() {
+    fn whoever_has_waited_longest_comes_first_and_one_that_waits_again_comes_last() {
         let (pending, now) = (Pending::default(), Instant::now());
-        for name in ["a", "b", "c"] {
-            pending.add(wanted(name), now);
+        for (name, after) in [("late", 2), ("early", 1), ("early-too", 1)] {
+            pending.add(wanted(name), now + Duration::from_secs(after));
         }
-        assert_eq!((pending.take_due(now, 2).0.len(), pending.len()), (2, 1));
+        let end = now + Duration::from_secs(9);
+        let first = pending.take_due(end).unwrap();
+        assert_eq!(&*first.credential.name, "early");
+        pending.add(first, end);
+        assert_eq!(due(&pending, end), ["early-too", "late", "early"]);
     }
 
     #[test]
@@ -137,7 +176,7 @@ mod tests {
         for name in ["alpha", "beta"] {
             pending.add(Wanted { credential: credential(name), place: place.clone() }, now);
         }
-        assert_eq!(pending.take_due(now, 9).0.len(), 2);
+        assert_eq!(due(&pending, now).len(), 2);
     }
 
     #[test]
@@ -147,6 +186,6 @@ mod tests {
         assert!(pending.is_empty(), "what does not wait is not made to");
         pending.add(wanted("ghcr"), Instant::now() + Duration::from_mins(5));
         pending.hasten(&wanted("ghcr").place);
-        assert_eq!(pending.take_due(Instant::now(), 9).0.len(), 1);
+        assert_eq!(due(&pending, Instant::now()).len(), 1);
     }
 }

@@ -28,9 +28,10 @@ pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, metrics:
     let turns = Arc::new(Semaphore::new(RETRIES_AT_ONCE));
     loop {
         let now = Instant::now();
-        // What there is no turn for goes on waiting: by then it may not be wanted any more.
-        let (due, next) = pending.take_due(now, turns.available_permits());
-        for wanted in due {
+        // What there is no turn for goes on waiting: by then it may not be wanted any more. What only waits takes no turn.
+        while turns.available_permits() > 0
+            && let Some(wanted) = pending.take_due(now)
+        {
             match what_next(&index.snapshot(), &wanted) {
                 Next::Create(wanted) => {
                     // A failure comes back through the carrier, which adds it anew with a longer pause.
@@ -45,7 +46,7 @@ pub async fn run(index: Arc<Index>, carrier: Carrier, pending: Pending, metrics:
             }
         }
         metrics.pending(pending.len());
-        let until_next = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
+        let until_next = pending.next().map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
         tokio::select! {
             () = pending.changed() => {}
             () = tokio::time::sleep(until_next) => {}
