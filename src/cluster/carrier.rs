@@ -158,7 +158,7 @@ impl Inner {
                 let retry_at = self.index.set_back(&wanted.key(), obstacle.clone(), Instant::now());
                 self.pending.add(wanted, retry_at);
             }
-            Obstacle::Foreign | Obstacle::Rival(_) | Obstacle::Lasting(_) => {
+            Obstacle::Foreign | Obstacle::Rival(_) | Obstacle::Source | Obstacle::Lasting(_) => {
                 self.index.set_back(&wanted.key(), obstacle.clone(), Instant::now());
             }
         }

@@ -191,7 +191,14 @@ impl Sink<Secret> for Sources {
                 self.index.source_listed(&key, self.secret_type, listed.contains(&key));
             }
         }
-        self.changes.add(&Change::Everything);
+        // Not of everything: with each new source the others of its namespace are listed again.
+        let known = self.index.snapshot();
+        let is_of_list = |source: &&ObjectKey| {
+            source.namespace == *namespace && name.as_ref().is_none_or(|name| source.name == *name)
+        };
+        for source in known.named_sources().filter(is_of_list) {
+            self.changes.add(&Change::Source(source.clone()));
+        }
     }
 }
 

@@ -107,10 +107,6 @@ fn copy(explained: &CredentialExplained, cluster: &Cluster) -> Told {
         CopyState::ToBeCreated => {
             ("missing", format!("it is not there yet and is created from Secret {source}"))
         }
-        CopyState::KeptForSource => (
-            "kept_for_source",
-            "another RegistryCredential's source belongs in its place: set another spec.copyName".to_owned(),
-        ),
         CopyState::SourceMissing if is_source_hidden => {
             ("unknown", format!("it is not there; whether Secret {source} can be copied could not be read"))
         }
@@ -136,6 +132,10 @@ fn blocked(obstacle: &Obstacle) -> (&'static str, String) {
         Obstacle::Rival(rival) => format!(
             "the copy of RegistryCredential {rival} stands in its place: set another spec.copyName in one"
         ),
+        Obstacle::Source => {
+            "the source of another RegistryCredential belongs in its place: set another spec.copyName"
+                .to_owned()
+        }
         Obstacle::Passing(reason) => format!("it cannot be created now: {reason}"),
         Obstacle::Lasting(reason) => format!("it cannot be created: {reason}"),
         Obstacle::NamespaceGone => "its namespace is gone".to_owned(),

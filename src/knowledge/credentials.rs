@@ -75,6 +75,11 @@ impl Snapshot {
         self.directory.sources.contains_key(secret)
     }
 
+    /// The Secrets that credentials refer to.
+    pub fn named_sources(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.directory.sources.keys()
+    }
+
     /// The Secret that the credential of this name refers to, whether it can be used or not.
     pub fn source_named_by(&self, credential: &str) -> Option<&ObjectKey> {
         let usable = self.credentials.get(credential).map(|one| &one.source);

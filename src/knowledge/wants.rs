@@ -9,6 +9,7 @@ use crate::api::Mode;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
 use crate::model::credential::{Credential, NotOffered, Offer};
+use crate::model::namespace::Namespace;
 
 /// Whether a namespace is to have a copy of a credential, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +60,34 @@ impl Snapshot {
         self.may_have(credential, namespace) == Wants::Copy
     }
 
+    /// The same of a namespace that has just been read.
+    pub fn is_offered_to(&self, credential: &Credential, name: &str, namespace: &Namespace) -> bool {
+        let is_free = !self.is_kept_for_a_source(credential, &credential.copy_in(name));
+        is_free && self.may_be_offered(credential, name, Some(namespace)) == Wants::Copy
+    }
+
+    /// Whether a namespace would be given a copy if its place were not that of another credential's source.
+    pub fn gives_way_to_a_source(&self, credential: &Credential, namespace: &str) -> bool {
+        let place = credential.copy_in(namespace);
+        let seen = self.namespaces.get(namespace).map(AsRef::as_ref);
+        credential.mode == Mode::Enforce
+            && place != credential.source
+            && self.is_kept_for_a_source(credential, &place)
+            && self.may_be_offered(credential, namespace, seen) == Wants::Copy
+    }
+
     fn may_have(&self, credential: &Credential, namespace: &str) -> Wants {
-        let seen = self.namespaces.get(namespace);
+        if self.is_kept_for_a_source(credential, &credential.copy_in(namespace)) {
+            return Wants::Nothing;
+        }
+        self.may_be_offered(credential, namespace, self.namespaces.get(namespace).map(AsRef::as_ref))
+    }
+
+    fn may_be_offered(&self, credential: &Credential, name: &str, seen: Option<&Namespace>) -> Wants {
         let labels = seen.map(|seen| &seen.labels);
-        let is_out_of_question = self.keeps_out_of(namespace)
-            || self.is_kept_for_a_source(credential, &credential.copy_in(namespace))
-            || seen.is_some_and(|seen| seen.opts_out())
-            || self.offers(credential, namespace, labels).is_no();
+        let is_out_of_question = self.keeps_out_of(name)
+            || seen.is_some_and(Namespace::opts_out)
+            || self.offers(credential, name, labels).is_no();
         match seen {
             _ if is_out_of_question => Wants::Nothing,
             Some(seen) if !seen.terminating => Wants::Copy,
@@ -210,6 +232,9 @@ mod tests {
         }
         let known = index.snapshot();
         assert_eq!(known.wants(&known.credentials["ghcr"], "team-a"), expected);
+        // One that stands beside its own source needs no other name.
+        let gives_way = expected == Wants::Nothing && whose != "ghcr";
+        assert_eq!(known.gives_way_to_a_source(&known.credentials["ghcr"], "team-a"), gives_way);
     }
 
     #[test]

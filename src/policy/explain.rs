@@ -104,8 +104,6 @@ pub enum CopyState {
     IsSource,
     /// It is not there, and would be created.
     ToBeCreated,
-    /// Another credential's source belongs in its place.
-    KeptForSource,
     /// It is not there, and its source is missing or no registry Secret.
     SourceMissing,
     /// It is not there, and its source cannot be carried.
@@ -244,7 +242,6 @@ fn copy_state(known: &Snapshot, wanted: &Wanted, standing: Option<Standing<'_>>)
         }
         Some(Standing::Present | Standing::Created) => CopyState::There,
         Some(Standing::WouldBeCreated | Standing::ToBeCreated) => CopyState::ToBeCreated,
-        Some(Standing::KeptForSource) => CopyState::KeptForSource,
         Some(Standing::SourceMissing) => CopyState::SourceMissing,
         Some(Standing::SourceBroken(defect)) => CopyState::SourceBroken(defect.clone()),
         Some(Standing::Blocked(obstacle)) => CopyState::Blocked(obstacle.clone()),

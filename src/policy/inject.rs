@@ -207,10 +207,6 @@ impl<'a> Injection<'a> {
             Standing::ToBeCreated => {
                 self.needs.push(Need::Copy { wanted, is_dry_run: self.effects != Effects::Real });
             }
-            Standing::KeptForSource => self.leave_out(
-                name,
-                &format!("pull Secret {name} not added: {place} is another credential's source: set another copyName"),
-            ),
             Standing::SourceMissing => {
                 self.warn(&format!(
                     "pull Secret {name} waits for its source {source}, which is missing or no registry Secret"
@@ -236,6 +232,10 @@ impl<'a> Injection<'a> {
                     credential.name
                 ));
             }
+            Standing::Blocked(Obstacle::Source) => self.leave_out(
+                name,
+                &format!("Secret {place} is for another credential's source and not added: set another copyName"),
+            ),
             Standing::Blocked(Obstacle::NamespaceGone) => {}
             Standing::Blocked(Obstacle::Lasting(reason)) => {
                 self.leave_out(name, &format!("pull Secret {name} not added: it cannot be created: {reason}"));

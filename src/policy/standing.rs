@@ -32,8 +32,6 @@ pub(super) enum Standing<'a> {
     WouldBeCreated,
     /// It must be created first, or looked for where nothing may be written.
     ToBeCreated,
-    /// Its place is that of another credential's source, whether that is there or not.
-    KeptForSource,
     SourceMissing,
     SourceBroken(&'a Defect),
     Blocked(&'a Obstacle),
@@ -46,11 +44,7 @@ impl Standing<'_> {
         match self {
             Self::Present | Self::Created | Self::WouldBeCreated | Self::SourceMissing => true,
             Self::Blocked(obstacle) => matches!(obstacle, Obstacle::Passing(_)),
-            Self::PodIsMirror
-            | Self::AccountIsGuarded
-            | Self::ToBeCreated
-            | Self::KeptForSource
-            | Self::SourceBroken(_) => false,
+            Self::PodIsMirror | Self::AccountIsGuarded | Self::ToBeCreated | Self::SourceBroken(_) => false,
         }
     }
 }
@@ -76,7 +70,7 @@ impl<'a> Ground<'a> {
             return Standing::Present;
         }
         if *place != credential.source && self.known.is_kept_for_a_source(credential, place) {
-            return Standing::KeptForSource;
+            return Standing::Blocked(&Obstacle::Source);
         }
         match self.known.sources.get(&credential.source).map(|source| &source.state) {
             None | Some(SourceState::Missing) => return Standing::SourceMissing,

@@ -83,7 +83,7 @@ fn key_of(failure: &CopyFailure) -> (&str, &str) {
 
 fn in_namespace(subject: &Subject, failure: &CopyFailure) -> Occurrence {
     let CopyFailure { namespace, reason, message } = failure;
-    let is_conflict = matches!(reason.as_str(), "ForeignSecret" | "OtherCredential");
+    let is_conflict = matches!(reason.as_str(), "ForeignSecret" | "OtherCredential" | "OtherSource");
     Occurrence {
         regarding: Regarding::new::<Namespace>(Some(namespace), namespace, None),
         kind: Kind::Warning,

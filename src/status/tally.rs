@@ -135,7 +135,8 @@ pub(super) fn state_of(
     credential: &Credential,
     namespace: &str,
 ) -> Option<CopyState> {
-    if known.wants(credential, namespace) != Wants::Copy {
+    let gives_way = known.gives_way_to_a_source(credential, namespace);
+    if !gives_way && known.wants(credential, namespace) != Wants::Copy {
         return None;
     }
     let place = credential.copy_in(namespace);
@@ -147,6 +148,9 @@ pub(super) fn state_of(
     };
     if !is_needed {
         return None;
+    }
+    if gives_way {
+        return Some(CopyState::Conflict);
     }
     let setback =
         known.setbacks.get(&CopyKey { place: place.clone(), credential_uid: credential.uid.clone() });
@@ -161,7 +165,7 @@ pub(super) fn state_of(
         (Some(copy), _) if !is_there && is_of_another(known, &copy.credential_uid, credential) => {
             CopyState::Conflict
         }
-        (_, Some(Obstacle::Foreign | Obstacle::Rival(_))) => CopyState::Conflict,
+        (_, Some(Obstacle::Foreign | Obstacle::Rival(_) | Obstacle::Source)) => CopyState::Conflict,
         (_, Some(Obstacle::Passing(_) | Obstacle::Lasting(_))) => CopyState::Failed,
         (_, Some(Obstacle::NamespaceGone) | None) if is_there => CopyState::Stale,
         (_, Some(Obstacle::NamespaceGone) | None) => CopyState::Missing,
@@ -198,7 +202,11 @@ pub(super) fn reason_of(
     let rival =
         owner.filter(|owner| **owner != credential.name).map(|owner| Obstacle::Rival(Arc::clone(owner)));
     let setback = known.setbacks.get(&wanted.key()).map(|setback| &setback.obstacle);
-    let obstacle = rival.as_ref().or(setback)?;
+    let obstacle = if known.gives_way_to_a_source(credential, namespace) {
+        &Obstacle::Source
+    } else {
+        rival.as_ref().or(setback)?
+    };
     let copy = &wanted.place;
     let sentence = match obstacle {
         Obstacle::Rival(rival) => format!(
@@ -207,6 +215,9 @@ pub(super) fn reason_of(
         Obstacle::Foreign => {
             format!("Secret {copy} is there and was not made by regcred{}", remedy(credential.conflict))
         }
+        Obstacle::Source => format!(
+            "Secret {copy} is, or is to be, the source of another RegistryCredential; set another spec.copyName"
+        ),
         Obstacle::Lasting(reason) => format!("the API server will not take Secret {copy}: {reason}"),
         Obstacle::Passing(reason) => {
             format!("Secret {copy} could not be written and is tried again: {reason}")

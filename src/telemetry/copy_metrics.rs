@@ -49,12 +49,12 @@ impl CopyMetrics {
 const RESULTS: [&str; 7] =
     ["created", "present", "foreign_secret", "other_credential", "write_failed", "namespace_gone", "refused"];
 
-/// The word in metrics: that of the obstacle, in snake case. `None` for what only looking brings.
+/// The word in metrics: that of the obstacle, in snake case. `None` for what no write brings.
 fn result_of(answer: &CopyAnswer) -> Option<&'static str> {
     match answer {
         CopyAnswer::Created => Some("created"),
         CopyAnswer::Present => Some("present"),
-        CopyAnswer::Absent => None,
+        CopyAnswer::Absent | CopyAnswer::Blocked(Obstacle::Source) => None,
         CopyAnswer::Blocked(Obstacle::Foreign) => Some("foreign_secret"),
         CopyAnswer::Blocked(Obstacle::Rival(_)) => Some("other_credential"),
         CopyAnswer::Blocked(Obstacle::Passing(_)) => Some("write_failed"),

@@ -87,7 +87,7 @@ spec: {secretRef: {namespace: team-a, name: regcred-ghcr}, namespaces: [elsewher
 #[case::marked(&copy("regcred-ghcr", "ghcr", ", regcred.dev/unneeded-since: now"), RULE, &[], 0, "yes", "marked", "would_add")]
 #[case::foreign(&secret("regcred-ghcr"), RULE, &[], 1, "yes", "ForeignSecret", "never")]
 #[case::rival(&copy("regcred-ghcr", "other", ""), RULE, &[], 1, "yes", "OtherCredential", "never")]
-#[case::kept_for_a_source(OTHERS, RULE, &[], 1, "yes", "kept_for_source", "never")]
+#[case::kept_for_a_source(OTHERS, RULE, &[], 1, "yes", "OtherSource", "never")]
 #[case::former(&copy("regcred-ghcr", "ghcr", "").replace("uid-of-ghcr", "former"), RULE, &[], 1, "yes", "WriteFailed", "would_add")]
 #[case::not_named("", "namespaces: [x]", &[], 1, "no", "not_looked_at", "never")]
 #[case::not_selected("", "namespaceSelector: {matchLabels: {a: b}}", &[], 1, "no", "not_looked_at", "never")]

@@ -1,6 +1,7 @@
 //! The sources of credentials.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
@@ -9,6 +10,8 @@ use super::statuses::{source_listed, sources_listed};
 use super::{Index, key_of};
 use crate::knowledge::Snapshot;
 use crate::model::ObjectKey;
+use crate::model::copy::Obstacle;
+use crate::model::source::{Source, SourceState};
 
 impl Index {
     /// A registry Secret was created or changed. Secrets that no credential names are not kept.
@@ -24,7 +27,11 @@ impl Index {
         self.change(|snapshot| {
             if is_named(snapshot) {
                 let before = snapshot.sources.get(&key).cloned().unwrap_or_default();
-                snapshot.sources.insert(key.clone(), before.after(secret, &self.digest_key));
+                let after = before.clone().after(secret, &self.digest_key);
+                if digest_of(&after) != digest_of(&before) {
+                    forget_refusals(snapshot, &key);
+                }
+                snapshot.sources.insert(key.clone(), after);
             }
         });
     }
@@ -65,4 +72,20 @@ impl Index {
             source_listed(snapshot, key, secret_type);
         });
     }
+}
+
+fn digest_of(source: &Source) -> Option<u64> {
+    match &source.state {
+        SourceState::Good(secret) => Some(secret.digest),
+        SourceState::Missing | SourceState::Undecodable { .. } => None,
+    }
+}
+
+/// What the API server would never take was the content of a source before it has changed.
+fn forget_refusals(snapshot: &mut Snapshot, source: &ObjectKey) {
+    let uids: HashSet<Arc<str>> =
+        snapshot.credentials_of(source).map(|credential| Arc::clone(&credential.uid)).collect();
+    snapshot.setbacks.retain(|key, setback| {
+        !matches!(setback.obstacle, Obstacle::Lasting(_)) || !uids.contains(&key.credential_uid)
+    });
 }

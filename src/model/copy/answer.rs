@@ -28,6 +28,8 @@ pub enum Obstacle {
     Foreign,
     /// The copy of this other credential, whose copies have the same name; left as it is.
     Rival(Arc<str>),
+    /// The source of another credential belongs there, whether it is there or not.
+    Source,
     /// The API server refused or did not answer in time. It may pass.
     Passing(Arc<str>),
     /// The namespace is gone or going; nothing can be created in it, the pod neither.
@@ -42,6 +44,7 @@ impl Obstacle {
         match self {
             Self::Foreign => "ForeignSecret",
             Self::Rival(_) => "OtherCredential",
+            Self::Source => "OtherSource",
             Self::Passing(_) => "WriteFailed",
             Self::NamespaceGone => "NamespaceGone",
             Self::Lasting(_) => "Refused",
@@ -52,7 +55,7 @@ impl Obstacle {
     pub fn detail(&self) -> &str {
         match self {
             Self::Rival(detail) | Self::Passing(detail) | Self::Lasting(detail) => detail,
-            Self::Foreign | Self::NamespaceGone => "",
+            Self::Foreign | Self::Source | Self::NamespaceGone => "",
         }
     }
 }

@@ -56,7 +56,7 @@ fn a_copy_is_not_created_where_the_missing_source_of_another_credential_belongs(
         panic!("nothing is to be created");
     };
     assert_eq!((added(&decision), decision.reason), (vec![], Reason::NotInjected));
-    assert!(decision.warnings.texts()[0].contains("team-a/regcred-ghcr is another credential's source"));
+    assert!(decision.warnings.texts()[0].contains("team-a/regcred-ghcr is for another credential's source"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is known of sources, each of which two watches may show.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -8,6 +9,7 @@ use rstest::rstest;
 
 use super::super::*;
 use super::{credential, metadata};
+use crate::model::copy::{Obstacle, Wanted};
 
 const JSON: &str = "kubernetes.io/dockerconfigjson";
 const CFG: &str = "kubernetes.io/dockercfg";
@@ -137,4 +139,26 @@ fn of_two_secrets_of_one_name_and_different_types_the_newer_counts(
         }
     }
     assert_eq!(source_uid(&index, "named").as_deref(), expected);
+}
+
+#[rstest]
+#[case::other_content(br#"{"auths":{}}"#, false)]
+#[case::the_same_content(b"{}", true)]
+fn what_the_api_server_would_not_take_is_forgotten_with_the_content_that_it_refused(
+    #[case] content: &[u8],
+    #[case] stays: bool,
+) {
+    let index = Index::new("regcred-system");
+    index.apply_credential(&credential("ghcr", "named")).unwrap();
+    index.apply_source(&secret("named", "1", JSON));
+    let known = index.snapshot();
+    let in_namespace = |namespace| Wanted::new(&known.credentials["ghcr"], namespace).key();
+    let (refused, passing) = (in_namespace("team-a"), in_namespace("team-b"));
+    index.set_back(&refused, Obstacle::Lasting("too large".into()), Instant::now());
+    index.set_back(&passing, Obstacle::Passing("exceeded quota".into()), Instant::now());
+    let mut changed = secret("named", "1", JSON);
+    changed.data.as_mut().unwrap().insert(".dockerconfigjson".into(), ByteString(content.to_vec()));
+    index.apply_source(&changed);
+    let known = index.snapshot();
+    assert_eq!((known.setbacks.contains_key(&refused), known.setbacks.contains_key(&passing)), (stays, true));
 }
