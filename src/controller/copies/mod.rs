@@ -85,6 +85,8 @@ impl Reconciler {
         });
         loop {
             self.leadership.while_leading(|| self.lead(&writer)).await;
+            // Who does not lead has nothing to do.
+            self.metrics.queue(0);
         }
     }
 

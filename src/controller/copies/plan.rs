@@ -60,6 +60,8 @@ pub(super) enum Plan {
     Unmark(Wanted, Guard),
     /// Delete the copy, which nobody may have any more.
     Delete(CopyKey, Guard),
+    /// Delete the copy, or give it back, if a look at the namespace as it is now confirms that it is not offered any more.
+    Withdraw { wanted: Wanted, guard: Guard, is_adopted: bool },
     /// Delete the marked copy if a look at the pods that there are now confirms that none needs it.
     DeleteUnneeded(Wanted, Guard),
     /// Take our marks off a Secret that was another's before.
@@ -152,7 +154,8 @@ impl<N: Needs> Planner<'_, N> {
             if copy.is_adopted { Plan::Release(key, guard) } else { Plan::Delete(key, guard) }
         };
         if !self.known.is_offered(credential, &place.namespace) {
-            return end(key, guard);
+            let wanted = Wanted { credential: Arc::clone(credential), place: place.clone() };
+            return Plan::Withdraw { wanted, guard, is_adopted: copy.is_adopted };
         }
         // What was another's is not kept for the sake of a name that the credential has given up.
         if copy.is_adopted && credential.copy_name != place.name && !self.is_named(place) {

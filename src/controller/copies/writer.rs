@@ -11,14 +11,15 @@ use kube::{Api, Client};
 use super::plan::{Hold, Plan};
 use crate::api::Conflict;
 use crate::cluster::carrier::{Carrier, WRITE_TIMEOUT};
-use crate::cluster::{FIELD_MANAGER, brief, pods};
+use crate::cluster::{FIELD_MANAGER, brief, pods, reads};
 use crate::knowledge::copy::Copy;
-use crate::knowledge::{Index, Pods};
+use crate::knowledge::{Index, Pods, Wants};
 use crate::leadership::Leadership;
 use crate::model::ObjectKey;
 use crate::model::copy::{CopyAnswer, CopyKey, Obstacle, Origin, Wanted, patch};
 use crate::model::guarded_patch::{Guard, GuardedPatch};
 use crate::model::source::SourceSecret;
+use crate::policy::NamespaceAnswer;
 
 /// How long after a write that came to nothing the place is looked at again: long beside a look, short beside what anybody
 /// waits for.
@@ -127,6 +128,7 @@ impl Writer {
                 self.patch(wanted.key(), guard, patch::unmark, Outcome::Unmarked).await
             }
             Plan::Delete(key, guard) => self.delete(key, guard).await,
+            Plan::Withdraw { wanted, guard, is_adopted } => self.withdraw(wanted, guard, is_adopted).await,
             Plan::DeleteUnneeded(wanted, guard) => self.delete_unneeded(wanted, guard).await,
             Plan::Release(key, guard) => self.patch(key, guard, patch::release, Outcome::Released).await,
         }
@@ -139,20 +141,28 @@ impl Writer {
         match self.carrier.create(wanted.clone()).await {
             CopyAnswer::Created => Outcome::Created,
             CopyAnswer::Present | CopyAnswer::Absent => Outcome::Overtaken,
-            CopyAnswer::Blocked(Obstacle::Foreign) if wanted.credential.conflict != Conflict::Refuse => {
-                self.take_over(wanted).await
-            }
+            CopyAnswer::Blocked(Obstacle::Foreign) => self.take_over(wanted).await,
             CopyAnswer::Blocked(Obstacle::NamespaceGone) => Outcome::NamespaceGone,
             CopyAnswer::Blocked(_) => Outcome::Failed,
         }
     }
 
-    /// Makes a foreign Secret a copy if the credential says so and nothing speaks against it.
-    async fn take_over(&self, wanted: Wanted) -> Outcome {
-        let api = self.api(&wanted.place);
+    /// Makes a foreign Secret a copy if the credential says so and nothing speaks against it. What it says now: since it was
+    /// planned, the call that has found the Secret may have taken seconds, and what is written over is lost.
+    async fn take_over(&self, planned: Wanted) -> Outcome {
         let known = self.index.snapshot();
-        let is_offered = known.is_offered(&wanted.credential, &wanted.place.namespace);
-        let Some(source) = known.good_source(&wanted.credential).filter(|_| is_offered) else {
+        let current = known.credential(&planned.credential.uid);
+        let Some(credential) = current.filter(|current| current.copy_name == planned.place.name) else {
+            return Outcome::Overtaken;
+        };
+        if credential.conflict == Conflict::Refuse {
+            // The carrier has remembered it as foreign, which it stays.
+            return Outcome::Failed;
+        }
+        let wanted = Wanted { credential: Arc::clone(credential), place: planned.place };
+        let api = self.api(&wanted.place);
+        let is_wanted = known.wants(&wanted.credential, &wanted.place.namespace) == Wants::Copy;
+        let Some(source) = known.good_source(&wanted.credential).filter(|_| is_wanted) else {
             return Outcome::Overtaken;
         };
         let found = match tokio::time::timeout(WRITE_TIMEOUT, api.get_opt(&wanted.place.name)).await {
@@ -162,7 +172,6 @@ impl Writer {
             Err(_) => return self.failed(&wanted.key(), OUT_OF_TIME),
         };
         if !may_take_over(&found, source, wanted.credential.conflict) {
-            // The carrier has remembered it as foreign, which it stays.
             return Outcome::Failed;
         }
         let guard = Guard::from(&found.metadata);
@@ -230,6 +239,31 @@ impl Writer {
             Ok(Ok(_)) => self.delete(wanted.key(), guard).await,
             Ok(Err(error)) => self.failed(&wanted.key(), &brief(&error)),
             Err(_) => self.failed(&wanted.key(), OUT_OF_TIME),
+        }
+    }
+
+    /// The watch on namespaces may be late, and after a restart begin with what was a while ago. Where it is the labels that
+    /// decide, the API server is asked for those that there are now, so that no copy goes that is offered again.
+    async fn withdraw(&self, wanted: Wanted, guard: Guard, is_adopted: bool) -> Outcome {
+        let Wanted { credential, place } = &wanted;
+        let name = &place.namespace;
+        if !self.index.snapshot().offers(credential, name, None).is_no() {
+            match reads::namespace(&self.client, name).await {
+                NamespaceAnswer::Found(now)
+                    if self.index.snapshot().is_offered_to(credential, name, &now) =>
+                {
+                    return Outcome::Overtaken;
+                }
+                NamespaceAnswer::Found(now) if now.terminating => return Outcome::NamespaceGone,
+                NamespaceAnswer::Found(_) => {}
+                NamespaceAnswer::Absent => return Outcome::NamespaceGone,
+                NamespaceAnswer::Unknown(reason) => return self.failed(&wanted.key(), &reason),
+            }
+        }
+        if is_adopted {
+            self.patch(wanted.key(), guard, patch::release, Outcome::Released).await
+        } else {
+            self.delete(wanted.key(), guard).await
         }
     }
 

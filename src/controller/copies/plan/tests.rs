@@ -111,6 +111,9 @@ impl Scene {
             Plan::Mark(..) => "mark".to_owned(),
             Plan::Unmark(..) => "unmark".to_owned(),
             Plan::Delete(..) => "delete".to_owned(),
+            Plan::Withdraw { is_adopted, .. } => {
+                if is_adopted { "withdraw adopted" } else { "withdraw" }.to_owned()
+            }
             Plan::DeleteUnneeded(..) => "delete unneeded".to_owned(),
             Plan::Release(..) => "release".to_owned(),
         }
@@ -183,8 +186,8 @@ fn a_copy_that_is_needed(#[case] change: fn(&mut Secret), #[case] expected: &str
 }
 
 #[rstest]
-#[case::deselected("namespaces", json!(["other"]), |_: &mut Secret| {}, "delete")]
-#[case::deselected_and_adopted("namespaces", json!(["other"]), adopted, "release")]
+#[case::deselected("namespaces", json!(["other"]), |_: &mut Secret| {}, "withdraw")]
+#[case::deselected_and_adopted("namespaces", json!(["other"]), adopted, "withdraw adopted")]
 #[case::switched_to_audit("mode", json!("Audit"), |_: &mut Secret| {}, "nothing")]
 #[case::called_otherwise_and_named_by_a_pod("copyName", json!("other"), |_: &mut Secret| {}, "nothing")]
 fn a_copy_after_its_credential_has_changed(

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cluster::pending::Pending;
 use crate::model::copy::tests::credential;
+use crate::model::credential::Credential;
 use crate::model::source::tests::source_secret;
 use crate::telemetry::copy_metrics::CopyMetrics;
 
@@ -25,8 +26,9 @@ type Requests = Arc<Mutex<Vec<(String, String, Value)>>>;
 
 const PLACE: &str = "/api/v1/namespaces/team-a/secrets/regcred-ghcr";
 const PODS: &str = "/api/v1/namespaces/team-a/pods";
+const NAMESPACE: &str = "/api/v1/namespaces/team-a";
 
-/// A writer whose API server agrees to everything and has these pods; and what it is asked.
+/// A writer whose API server agrees to everything, and has these pods and a namespace with a label; and what it is asked.
 fn writer(pods: &[Value], leadership: Leadership) -> (Writer, Requests) {
     let requests = Requests::default();
     let (asked, pods) = (Arc::clone(&requests), pods.to_vec());
@@ -41,6 +43,10 @@ fn writer(pods: &[Value], leadership: Leadership) -> (Writer, Requests) {
                 PODS => {
                     json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "9"}, "items": pods})
                 }
+                NAMESPACE => json!({
+                    "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                    "metadata": {"name": "team-a", "labels": {"pull": "now"}},
+                }),
                 _ if parts.method == http::Method::DELETE => {
                     json!({"apiVersion": "v1", "kind": "Status", "status": "Success"})
                 }
@@ -67,6 +73,21 @@ fn guard() -> Guard {
     Guard { uid: "2".into(), resource_version: "7".into() }
 }
 
+/// A plan for a copy whose credential is offered so, and not here as far as is known.
+fn withdraw(offer: &Value, is_adopted: bool) -> Plan {
+    let mut object = json!({
+        "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "metadata": {"name": "ghcr", "uid": "1"},
+        "spec": {"secretRef": {"namespace": "porch-system", "name": "auth-secret"}},
+    });
+    object["spec"].as_object_mut().unwrap().append(&mut offer.as_object().unwrap().clone());
+    let credential = Credential::parse(&serde_json::from_value(object).unwrap()).unwrap();
+    Plan::Withdraw {
+        wanted: Wanted { credential: credential.into(), ..wanted() },
+        guard: guard(),
+        is_adopted,
+    }
+}
+
 /// Every plan that writes, and what it is called.
 fn plans() -> Vec<(&'static str, Plan)> {
     let source = source_secret(r#"{"auths":{"ghcr.io":{}}}"#);
@@ -78,6 +99,8 @@ fn plans() -> Vec<(&'static str, Plan)> {
         ("mark", Plan::Mark(wanted(), guard())),
         ("unmark", Plan::Unmark(wanted(), guard())),
         ("delete", Plan::Delete(key(), guard())),
+        ("withdraw", withdraw(&json!({"namespaces": ["other"]}), false)),
+        ("withdraw adopted", withdraw(&json!({"namespaces": ["other"]}), true)),
         ("delete unneeded", Plan::DeleteUnneeded(wanted(), guard())),
         ("release", Plan::Release(key(), guard())),
     ]
@@ -108,8 +131,11 @@ async fn every_change_and_every_deletion_names_the_version_that_it_was_decided_o
             guarded.push(name);
         }
     }
-    let expected = ["update", "recreate", "mark", "unmark", "delete", "delete unneeded", "release"];
-    assert_eq!(guarded, expected);
+    let withdraw = ["withdraw", "withdraw adopted"];
+    let others = ["update", "recreate", "mark", "unmark", "delete", "delete unneeded", "release"];
+    let (withdrawn, guarded): (Vec<&str>, Vec<&str>) =
+        guarded.into_iter().partition(|name| withdraw.contains(name));
+    assert_eq!((withdrawn, guarded), (withdraw.into(), others.into()));
 }
 
 #[tokio::test]
@@ -143,6 +169,26 @@ async fn a_marked_copy_goes_only_if_no_pod_that_there_is_now_needs_it(
         .index
         .apply_namespace(&kube::core::ObjectMeta { name: Some("team-a".into()), ..Default::default() });
     writer.carry_out(Plan::DeleteUnneeded(wanted(), guard())).await;
+    let asked = taken(&requests);
+    let asked: Vec<(&str, &str)> =
+        asked.iter().map(|(method, path, _)| (method.as_str(), path.as_str())).collect();
+    assert_eq!(asked, expected);
+}
+
+#[rstest]
+#[case::the_spec_alone_says_no(json!({"namespaces": ["other"]}), &[("DELETE", PLACE)])]
+#[case::the_labels_say_no(
+    json!({"namespaceSelector": {"matchLabels": {"pull": "before"}}}),
+    &[("GET", NAMESPACE), ("DELETE", PLACE)]
+)]
+#[case::the_watch_is_late(json!({"namespaceSelector": {"matchLabels": {"pull": "now"}}}), &[("GET", NAMESPACE)])]
+#[tokio::test]
+async fn a_copy_that_is_not_offered_any_more_goes_only_if_the_namespace_as_it_is_now_confirms_it(
+    #[case] offer: Value,
+    #[case] expected: &[(&str, &str)],
+) {
+    let (writer, requests) = writer(&[], Leadership::until(Instant::now() + Duration::from_mins(1)));
+    writer.carry_out(withdraw(&offer, false)).await;
     let asked = taken(&requests);
     let asked: Vec<(&str, &str)> =
         asked.iter().map(|(method, path, _)| (method.as_str(), path.as_str())).collect();

@@ -35,6 +35,6 @@ fn an_older_view_of_the_credential_takes_no_copy_from_a_namespace_unless_it_stay
     let mut scene = Scene::new().copy(newer).with("namespaces", json!(["other"]));
     assert_eq!(
         (scene.at(0), scene.at(119), scene.at(120)),
-        ("at 120".into(), "at 120".into(), "delete".into())
+        ("at 120".into(), "at 120".into(), "withdraw".into())
     );
 }
