@@ -5,10 +5,6 @@
 # because nothing of it is loaded at run time: the API server is reached by the address that the kubelet puts into the
 # environment, and name resolution reads /etc/hosts and /etc/resolv.conf without plug-ins. There are no authorities of the
 # public web in it either: the API server's is the one beside the account's token.
-#
-# Tried on Debian 12: the build command below (with the development profile), and its binary in an empty root (chroot, with
-# user 65532 and the account's token), from where it reached a real API server. Not tried: this file with a Docker engine,
-# and other processors than x86_64.
 FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::namespaced;
 use crate::api::RegistryCredential;
 use crate::configuration::Configuration;
+use crate::model::namespace::REGCRED_NAMESPACE;
 use crate::model::scope;
 
 /// What to print.
@@ -30,7 +31,7 @@ pub(super) enum Command {
 pub(super) struct Namespaces {
     /// Sources, copies and pods are looked at in these namespaces alone; each must be there before this is applied
     #[arg(
-        long, value_name = "NAMES", required = true, value_delimiter = ',', value_parser = scope::parse_name
+        long, value_name = "NAMES", required = true, value_delimiter = ',', value_parser = parse_namespace
     )]
     namespaces: Vec<Arc<str>>,
 
@@ -38,6 +39,15 @@ pub(super) struct Namespaces {
     /// gives that right in all
     #[arg(long)]
     evict_failing_pods: bool,
+}
+
+/// Its own namespace has a role of the same name already, for what regcred keeps there; and no pod of it is given anything.
+fn parse_namespace(text: &str) -> Result<Arc<str>, String> {
+    let name = scope::parse_name(text)?;
+    if *name == *REGCRED_NAMESPACE {
+        return Err(format!("{name} is regcred's own namespace: keep sources in another one, and list that"));
+    }
+    Ok(name)
 }
 
 /// The first line of a generated file.

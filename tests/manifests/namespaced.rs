@@ -30,8 +30,8 @@ fn what_is_shipped_is_what_is_generated() {
 }
 
 #[test]
-fn a_list_that_names_no_namespace_is_refused() {
-    for list in ["", "team-*", "team-a,", "Team"] {
+fn a_list_that_names_no_namespace_or_regcreds_own_is_refused() {
+    for list in ["", "team-*", "team-a,", "Team", "team-a,regcred-system"] {
         let list = format!("--namespaces={list}");
         let output =
             Command::new(env!("CARGO_BIN_EXE_regcred")).args(["manifests", "rbac", &list]).output().unwrap();

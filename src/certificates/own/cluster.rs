@@ -95,7 +95,7 @@ impl Cluster {
             };
             let type_ = Some("kubernetes.io/tls".to_owned());
             let secret = Secret { metadata, type_, data: Some(data), ..Secret::default() };
-            call(what, verb, self.secrets().create(&parameters, &secret)).await?;
+            call(what, "created", self.secrets().create(&parameters, &secret)).await?;
         }
         Ok(())
     }
@@ -186,11 +186,12 @@ async fn call<T>(
     }
 }
 
-/// 409: another resource version, or created meanwhile. 404: deleted meanwhile. 422 to a patch: a test in it failed.
+/// 409: another resource version, or created meanwhile. 404: deleted meanwhile, but of a creation it says that there is no
+/// such namespace. 422 to a patch: a test in it failed.
 fn is_conflict(code: u16, verb: &str) -> bool {
     match code {
         409 => true,
-        404 => verb != "read",
+        404 => !["read", "created"].contains(&verb),
         422 => verb == "patched",
         _ => false,
     }

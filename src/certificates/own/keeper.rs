@@ -28,6 +28,10 @@ const SETTLE: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Replicas that start together are in each other's way a few times. What goes on is a refusal that looks like a conflict, and
+/// is told.
+const CONFLICTS_AT_ONCE: u32 = 5;
+
 /// The loss of everything is mended in six steps; so many within a minute are a quarrel.
 const STEPS_AT_ONCE: u32 = 30;
 const PACE_WINDOW: Duration = Duration::from_mins(1);
@@ -91,16 +95,17 @@ impl Keeper {
     /// Runs for ever.
     pub async fn run(mut self) {
         let mut changes = std::pin::pin!(self.cluster.changes());
-        let mut failures = 0;
+        let (mut failures, mut conflicts) = (0, 0);
         loop {
             let pause = match self.step().await {
                 Ok(pause) => {
-                    (failures, self.told) = (0, None);
+                    (failures, conflicts, self.told) = (0, 0, None);
                     pause
                 }
                 // Another replica was faster: look at what it did.
-                Err(StepError::Access(AccessError::Conflict(what))) => {
+                Err(StepError::Access(AccessError::Conflict(what))) if conflicts < CONFLICTS_AT_ONCE => {
                     tracing::debug!(what, "changed meanwhile");
+                    conflicts += 1;
                     Some(SETTLE)
                 }
                 Err(error) => {

@@ -14,8 +14,10 @@ use crate::cluster::error::told;
 
 /// How long an eviction may take: the API server tries for 5 s to agree with the budgets' controller.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How the API server answers when a `PodDisruptionBudget` does not allow it.
+/// How the API server answers when a `PodDisruptionBudget` does not allow it, or when it is too busy.
 const TOO_MANY_REQUESTS: u16 = 429;
+/// The cause that it gives for the first (`policyv1.DisruptionBudgetCause`).
+const DISRUPTION_BUDGET: &str = "DisruptionBudget";
 /// How it answers when the pod has gone, or is not what the preconditions say.
 const OUTDATED: [u16; 2] = [404, 409];
 
@@ -56,7 +58,7 @@ pub(super) async fn evict(client: &Client, pod: &FailingPod) -> Outcome {
     let (namespace, name) = (&pod.namespace, &pod.name);
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(Ok(_)) => Outcome::Done,
-        Ok(Err(kube::Error::Api(status))) if status.code == TOO_MANY_REQUESTS => Outcome::Refused,
+        Ok(Err(kube::Error::Api(status))) if is_for_a_budget(&status) => Outcome::Refused,
         Ok(Err(kube::Error::Api(status))) if OUTDATED.contains(&status.code) => Outcome::Outdated,
         Ok(Err(error)) => {
             tracing::warn!(%namespace, %name, error = told(&error), "a failing pod could not be evicted");
@@ -67,6 +69,11 @@ pub(super) async fn evict(client: &Client, pod: &FailingPod) -> Outcome {
             Outcome::Failed
         }
     }
+}
+
+fn is_for_a_budget(status: &kube::core::Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == TOO_MANY_REQUESTS && causes.any(|cause| cause.reason == DISRUPTION_BUDGET)
 }
 
 fn request(pod: &FailingPod) -> Eviction {

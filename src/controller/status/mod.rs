@@ -70,7 +70,8 @@ pub struct Reporter {
 impl Reporter {
     /// Runs for ever.
     pub async fn run(self) {
-        let writer = Arc::new(Writer::new(self.client.clone(), self.leadership.clone()));
+        let writer =
+            Arc::new(Writer::new(self.client.clone(), Arc::clone(&self.index), self.leadership.clone()));
         loop {
             self.leadership.while_leading(|| self.lead(&writer)).await;
             // Who leads now tells the same, and sums over replicas must not count twice.

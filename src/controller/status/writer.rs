@@ -1,5 +1,6 @@
 //! Writes statuses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
@@ -8,6 +9,7 @@ use kube::{Api, Client};
 use super::board::Draft;
 use crate::api::RegistryCredential;
 use crate::cluster::{FIELD_MANAGER, brief};
+use crate::knowledge::Index;
 use crate::leadership::Leadership;
 use crate::model::guarded_patch::{Guard, GuardedPatch};
 
@@ -30,12 +32,20 @@ pub(super) enum Outcome {
 /// Writes statuses. Only a replica that leads has one.
 pub(super) struct Writer {
     api: Api<RegistryCredential>,
+    index: Arc<Index>,
     leadership: Leadership,
 }
 
 impl Writer {
-    pub(super) fn new(client: Client, leadership: Leadership) -> Self {
-        Self { api: Api::all(client), leadership }
+    pub(super) fn new(client: Client, index: Arc<Index>, leadership: Leadership) -> Self {
+        Self { api: Api::all(client), index, leadership }
+    }
+
+    /// Whether the watch has shown another version meanwhile.
+    fn has_changed(&self, draft: &Draft) -> bool {
+        let known = self.index.snapshot();
+        let stored = known.stored.get(&draft.subject.name);
+        stored.is_none_or(|stored| stored.resource_version != draft.before.resource_version)
     }
 
     /// Replaces a credential's status.
@@ -56,8 +66,8 @@ impl Writer {
         let write = self.api.patch_status(name, &parameters, &patch);
         match tokio::time::timeout(WRITE_TIMEOUT, write).await {
             Ok(Ok(_)) => Outcome::Written,
-            // What the API server says of a test that does not hold.
-            Ok(Err(kube::Error::Api(status))) if status.code == 422 => {
+            // What the API server says of a test that does not hold; but also of what a policy refuses.
+            Ok(Err(kube::Error::Api(status))) if status.code == 422 && self.has_changed(draft) => {
                 tracing::debug!(credential = %name, answer = status.message, "a status was not taken");
                 Outcome::Overtaken
             }
