@@ -254,6 +254,15 @@ impl Credentials {
         for source in [before, &known].into_iter().filter_map(|known| known.source_named_by(&name)) {
             self.changes.add(&Change::Copy(source.clone()));
         }
+        // And so may the copies of credentials that give theirs the same name.
+        for known in [before, &known] {
+            let copy_name = known.credentials.get(&*name).map(|one| &one.copy_name);
+            let rivals = copy_name.into_iter().flat_map(|copy| known.credentials_with_copies_called(copy));
+            for rival in rivals.filter(|rival| *rival.name != *name) {
+                let (name, uid) = (Arc::clone(&rival.name), Arc::clone(&rival.uid));
+                self.changes.add(&Change::Credential { name, uid });
+            }
+        }
         self.changes.add(&Change::Credential { name: name.into(), uid: uid.into() });
     }
 }

@@ -76,7 +76,8 @@ fn what_next(known: &Snapshot, wanted: &Wanted) -> Next {
     // A namespace of which too little is known may want it; if it is gone, the write will tell.
     let is_wanted =
         current.copy_name == place.name && known.wants(current, &place.namespace) != Wants::Nothing;
-    if !is_wanted || known.has_copy(place, current) {
+    let gives_way = known.rival(current, &place.namespace).is_some();
+    if !is_wanted || gives_way || known.has_copy(place, current) {
         return Next::Forget;
     }
     if known.good_source(current).is_some() {

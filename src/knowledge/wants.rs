@@ -2,6 +2,7 @@
 //! share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Snapshot;
 use super::copy::Copy;
@@ -74,6 +75,32 @@ impl Snapshot {
             && place != credential.source
             && self.is_kept_for_a_source(credential, &place)
             && self.may_be_offered(credential, namespace, seen) == Wants::Copy
+    }
+
+    /// The credential before which another one gives way where their copies have one name and this one's copy is not there: the
+    /// first by name that is offered to the namespace. It does not matter which of them a pod needs first, so that every
+    /// replica, and `regcred check`, says the same. One in mode Audit gives way as if all were enforced, and takes no place.
+    pub fn first_claim(
+        &self,
+        credential: &Credential,
+        name: &str,
+        namespace: &Namespace,
+    ) -> Option<&Arc<Credential>> {
+        let place = credential.copy_in(name);
+        if self.copies.get(&place).is_some_and(|copy| copy.credential_uid == credential.uid) {
+            return None;
+        }
+        let takes_it = |other: &&Arc<Credential>| {
+            (other.mode == Mode::Enforce || credential.mode == Mode::Audit)
+                && self.is_offered_to(other, name, namespace)
+        };
+        let called_so = self.credentials_with_copies_called(&credential.copy_name);
+        called_so.take_while(|other| other.name < credential.name).find(takes_it)
+    }
+
+    /// The same of a namespace that the watch shows.
+    pub fn rival(&self, credential: &Credential, name: &str) -> Option<&Arc<Credential>> {
+        self.first_claim(credential, name, self.namespaces.get(name)?)
     }
 
     fn may_have(&self, credential: &Credential, namespace: &str) -> Wants {
@@ -235,6 +262,36 @@ mod tests {
         // One that stands beside its own source needs no other name.
         let gives_way = expected == Wants::Nothing && whose != "ghcr";
         assert_eq!(known.gives_way_to_a_source(&known.credentials["ghcr"], "team-a"), gives_way);
+    }
+
+    /// Of the credentials `alpha`, `ghcr` and `zeta`, whose copies have one name.
+    #[rstest]
+    #[case::the_first("alpha", json!({}), json!({}), None)]
+    #[case::any_other("ghcr", json!({}), json!({}), Some("alpha"))]
+    #[case::the_first_is_not_offered("ghcr", json!({"namespaces": ["elsewhere"]}), json!({}), None)]
+    #[case::the_first_is_audited("ghcr", json!({"mode": "Audit"}), json!({}), None)]
+    #[case::all_are_audited("ghcr", json!({"mode": "Audit"}), json!({"mode": "Audit"}), Some("alpha"))]
+    #[case::the_second("zeta", json!({"mode": "Audit"}), json!({}), Some("ghcr"))]
+    fn where_copies_have_one_name_the_first_credential_has_the_place(
+        #[case] whose: &str,
+        #[case] of_alpha: Value,
+        #[case] of_others: Value,
+        #[case] expected: Option<&str>,
+    ) {
+        let index = Index::new("regcred-system");
+        index.apply_namespace(&ObjectMeta { name: Some("team-a".into()), ..ObjectMeta::default() });
+        for (name, spec) in [("alpha", of_alpha), ("ghcr", of_others.clone()), ("zeta", of_others)] {
+            let mut object = json!({
+                "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
+                "metadata": {"name": name, "uid": format!("uid-of-{name}")},
+                "spec": {"secretRef": {"namespace": "sources", "name": name}, "namespaces": ["*"], "copyName": "pull"},
+            });
+            object["spec"].as_object_mut().unwrap().append(&mut spec.as_object().unwrap().clone());
+            index.apply_credential(&serde_json::from_value(object).unwrap()).unwrap();
+        }
+        let known = index.snapshot();
+        let rival = known.rival(&known.credentials[whose], "team-a");
+        assert_eq!(rival.map(|rival| &*rival.name), expected);
     }
 
     #[test]

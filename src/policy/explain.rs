@@ -172,7 +172,7 @@ pub fn explain(
         return Ok(Explained::Needs(vec![Need::Namespace(namespace.into())]));
     }
     let left_alone = left_alone(reason_to_keep_out(&pod, &Creation::of(request), known), &place);
-    let ground = Ground { known, answers, now, pod: &pod, namespace };
+    let ground = Ground { known, answers, now, pod: &pod, namespace, seen: place.seen() };
     let mut needs = Vec::new();
     let mut credentials = Vec::new();
     for credential in needed {
@@ -244,6 +244,7 @@ fn copy_state(known: &Snapshot, wanted: &Wanted, standing: Option<Standing<'_>>)
         Some(Standing::WouldBeCreated | Standing::ToBeCreated) => CopyState::ToBeCreated,
         Some(Standing::SourceMissing) => CopyState::SourceMissing,
         Some(Standing::SourceBroken(defect)) => CopyState::SourceBroken(defect.clone()),
+        Some(Standing::GivesWay(rival)) => CopyState::Blocked(Obstacle::Rival(Arc::clone(rival))),
         Some(Standing::Blocked(obstacle)) => CopyState::Blocked(obstacle.clone()),
         Some(Standing::PodIsMirror | Standing::AccountIsGuarded) | None => CopyState::NotLookedAt,
     }

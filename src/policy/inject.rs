@@ -79,7 +79,7 @@ pub(super) fn decide_creation(
         decision.reason = Reason::NoCredential;
         return Step::Decided(decision);
     }
-    let ground = Ground { known, answers, now, pod, namespace };
+    let ground = Ground { known, answers, now, pod, namespace, seen: place.seen() };
     let effects = if creation.is_dry_run { Effects::DryRun } else { Effects::Real };
     let (audited, enforced): (Vec<_>, Vec<_>) =
         candidates.iter().partition(|candidate| candidate.credential.mode == Mode::Audit);
@@ -224,7 +224,7 @@ impl<'a> Injection<'a> {
                 name,
                 &format!("Secret {place} is not regcred's and not added to the pod: delete it, or set another copyName"),
             ),
-            Standing::Blocked(Obstacle::Rival(rival)) => {
+            Standing::GivesWay(rival) | Standing::Blocked(Obstacle::Rival(rival)) => {
                 // Told even when the pod names the Secret, which it may do for the other credential.
                 self.is_left_out = true;
                 self.warn(&format!(

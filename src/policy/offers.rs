@@ -76,6 +76,14 @@ impl Place {
         }
     }
 
+    /// What is known of the namespace.
+    pub(super) fn seen(&self) -> Option<&Namespace> {
+        match self {
+            Self::Known(seen) => Some(seen),
+            Self::Absent | Self::Unread | Self::Unreadable(_) => None,
+        }
+    }
+
     /// Whether the namespace is offered a candidate, as far as is known of it.
     pub(super) fn offers(&self, namespace: &str, credential: &Credential, known: &Snapshot) -> Offer {
         let labels = match self {

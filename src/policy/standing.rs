@@ -1,11 +1,14 @@
 //! Where the copy of a credential that a pod needs stands. The rule that decides and `regcred explain` both ask here.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::needs::Answers;
 use crate::knowledge::Snapshot;
+use crate::knowledge::snapshot::Setback;
 use crate::model::ObjectKey;
 use crate::model::copy::{CopyAnswer, Obstacle, Wanted};
+use crate::model::namespace::Namespace;
 use crate::model::pod::Pod;
 use crate::model::source::{Defect, SourceState};
 
@@ -16,6 +19,8 @@ pub(super) struct Ground<'a> {
     pub(super) now: Instant,
     pub(super) pod: &'a Pod<'a>,
     pub(super) namespace: &'a str,
+    /// What is known of the namespace, if anything is.
+    pub(super) seen: Option<&'a Namespace>,
 }
 
 /// Where a copy stands.
@@ -34,6 +39,8 @@ pub(super) enum Standing<'a> {
     ToBeCreated,
     SourceMissing,
     SourceBroken(&'a Defect),
+    /// This other credential has its place, or is to have it.
+    GivesWay(&'a Arc<str>),
     Blocked(&'a Obstacle),
 }
 
@@ -44,7 +51,11 @@ impl Standing<'_> {
         match self {
             Self::Present | Self::Created | Self::WouldBeCreated | Self::SourceMissing => true,
             Self::Blocked(obstacle) => matches!(obstacle, Obstacle::Passing(_)),
-            Self::PodIsMirror | Self::AccountIsGuarded | Self::ToBeCreated | Self::SourceBroken(_) => false,
+            Self::PodIsMirror
+            | Self::AccountIsGuarded
+            | Self::ToBeCreated
+            | Self::GivesWay(_)
+            | Self::SourceBroken(_) => false,
         }
     }
 }
@@ -72,6 +83,11 @@ impl<'a> Ground<'a> {
         if *place != credential.source && self.known.is_kept_for_a_source(credential, place) {
             return Standing::Blocked(&Obstacle::Source);
         }
+        if let Some(namespace) = self.seen
+            && let Some(first) = self.known.first_claim(credential, self.namespace, namespace)
+        {
+            return Standing::GivesWay(&first.name);
+        }
         match self.known.sources.get(&credential.source).map(|source| &source.state) {
             None | Some(SourceState::Missing) => return Standing::SourceMissing,
             Some(SourceState::Undecodable { defect, .. }) => return Standing::SourceBroken(defect),
@@ -83,8 +99,10 @@ impl<'a> Ground<'a> {
             Some(CopyAnswer::Present) => Standing::Present,
             Some(CopyAnswer::Created) => Standing::Created,
             Some(CopyAnswer::Absent) => Standing::WouldBeCreated,
+            Some(CopyAnswer::Blocked(Obstacle::Rival(rival))) => Standing::GivesWay(rival),
             Some(CopyAnswer::Blocked(obstacle)) => Standing::Blocked(obstacle),
             None => match self.known.setback(&wanted.key(), self.now) {
+                Some(Setback { obstacle: Obstacle::Rival(rival), .. }) => Standing::GivesWay(rival),
                 Some(setback) => Standing::Blocked(&setback.obstacle),
                 None => Standing::ToBeCreated,
             },

@@ -149,7 +149,7 @@ pub(super) fn state_of(
     if !is_needed {
         return None;
     }
-    if gives_way {
+    if gives_way || known.rival(credential, namespace).is_some() {
         return Some(CopyState::Conflict);
     }
     let setback =
@@ -199,8 +199,9 @@ pub(super) fn reason_of(
 ) -> Option<(&'static str, String)> {
     let wanted = Wanted::new(credential, namespace);
     let owner = known.copies.get(&wanted.place).and_then(|copy| known.name_of(&copy.credential_uid));
-    let rival =
-        owner.filter(|owner| **owner != credential.name).map(|owner| Obstacle::Rival(Arc::clone(owner)));
+    let owner = owner.filter(|owner| **owner != credential.name);
+    let rival = owner.or_else(|| known.rival(credential, namespace).map(|rival| &rival.name));
+    let rival = rival.map(|rival| Obstacle::Rival(Arc::clone(rival)));
     let setback = known.setbacks.get(&wanted.key()).map(|setback| &setback.obstacle);
     let obstacle = if known.gives_way_to_a_source(credential, namespace) {
         &Obstacle::Source
@@ -210,7 +211,7 @@ pub(super) fn reason_of(
     let copy = &wanted.place;
     let sentence = match obstacle {
         Obstacle::Rival(rival) => format!(
-            "Secret {copy} is the copy of RegistryCredential {rival}; give one of both another spec.copyName"
+            "Secret {copy} is, or is to be, the copy of RegistryCredential {rival}; give one of both another spec.copyName"
         ),
         Obstacle::Foreign => {
             format!("Secret {copy} is there and was not made by regcred{}", remedy(credential.conflict))

@@ -32,6 +32,7 @@ fn mixed_pods(
     second: &Offer,
     blocked: &Offer,
     elsewhere: &Offer,
+    rivals: [&Offer; 2],
 ) -> Vec<Value> {
     let plain = |name: &str, images: &[&str]| pod(namespace, name, images);
     let (one, two) = (first.image(), second.image());
@@ -58,6 +59,8 @@ fn mixed_pods(
         plain("not-offered", &[&elsewhere.image()]),
         plain("foreign-in-the-way", &[&blocked.image()]),
         plain("foreign-for-one-of-two", &[&blocked.image(), &two]),
+        plain("rival-that-is-second", &[&rivals[1].image()]),
+        plain("rival-that-is-first", &[&rivals[0].image()]),
         opted_out,
         guarded,
         in_init_container,
@@ -133,8 +136,14 @@ async fn enforce_injects_exactly_the_pods_that_audit_counted() {
         "name": "guarded", "annotations": {"kubernetes.io/enforce-mountable-secrets": "true"},
     }});
     scene.create(&format!("/api/v1/namespaces/{namespace}/serviceaccounts"), &account).await;
-    let all = mixed_pods(&namespace, &first, &second, &blocked, &elsewhere);
-    for offer in [&first, &second, &blocked] {
+    let one_name = json!({"namespaces": [namespace], "copyName": "shared"});
+    let rivals = [("rival-1", &one_name), ("rival-2", &one_name)];
+    let rivals = [
+        scene.offer_unseen(rivals[0].0, rivals[0].1.clone()).await,
+        scene.offer_unseen(rivals[1].0, rivals[1].1.clone()).await,
+    ];
+    let all = mixed_pods(&namespace, &first, &second, &blocked, &elsewhere, [&rivals[0], &rivals[1]]);
+    for offer in [&first, &second, &blocked, &rivals[1], &rivals[0]] {
         set_mode(&scene, &namespace, offer, "Audit").await;
     }
     let guarded = all.iter().find(|pod| pod["metadata"]["name"] == "guarded").unwrap();
@@ -154,7 +163,7 @@ async fn enforce_injects_exactly_the_pods_that_audit_counted() {
     let after = counted(&scene).await;
     assert_eq!((after.0 - before.0, after.1 - before.1), total(&mixed, |outcome| outcome.audited.len()));
 
-    for offer in [&first, &blocked] {
+    for offer in [&first, &blocked, &rivals[0], &rivals[1]] {
         set_mode(&scene, &namespace, offer, "Enforce").await;
     }
     let enforced = create_all(&scene, &all).await;
@@ -179,6 +188,7 @@ async fn enforce_injects_exactly_the_pods_that_audit_counted() {
             "needs-one-twice",
             "needs-both",
             "foreign-for-one-of-two",
+            "rival-that-is-first",
             "in-init-container",
             "in-image-volume",
             "names-it",

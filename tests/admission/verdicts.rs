@@ -134,6 +134,19 @@ fn naming(pod: Value, name: &str) -> Value {
     before: vec![named(n.pod(&["a"]), "before")],
     ..case(vec![n.offer_with("a", json!({"copyName": "pull"})), n.offer_with("b", json!({"copyName": "pull"}))], n.pod(&["b"]))
 })]
+#[case::two_rivals_in_one_pod(|n: &Names| case(
+    vec![n.offer_with("a", json!({"copyName": "pull"})), n.offer_with("b", json!({"copyName": "pull"}))],
+    n.pod(&["a", "b"]),
+))]
+#[case::the_second_rival_alone(|n: &Names| case(
+    vec![n.offer_with("a", json!({"copyName": "pull"})), n.offer_with("b", json!({"copyName": "pull"}))],
+    n.pod(&["b"]),
+))]
+#[case::place_of_a_source(|n: &Names| {
+    let mut other = n.credential("z", json!({"namespaces": ["elsewhere"]}));
+    other["spec"]["secretRef"] = json!({"namespace": n.namespace, "name": n.copy("a")});
+    case(vec![n.offer("a"), vec![other]], n.pod(&["a"]))
+})]
 #[case::source_missing(|n: &Names| case(vec![n.offer_with("a", json!({"images": [n.registry("a")]}))[1..].to_vec()], n.pod(&["a"])))]
 #[case::source_of_another_type(|n: &Names| case(vec![
     vec![with(n.source("a"), "", "type", "Opaque".into())],

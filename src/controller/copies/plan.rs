@@ -130,6 +130,7 @@ impl<N: Needs> Planner<'_, N> {
         credential.mode == Mode::Enforce
             && self.known.is_offered(credential, &place.namespace)
             && self.known.good_source(credential).is_some()
+            && self.known.rival(credential, &place.namespace).is_none()
             && is_wanted()
     }
 
