@@ -141,6 +141,18 @@ impl Snapshot {
             .take_while(move |(place, _)| *place.namespace == *namespace)
     }
 
+    /// The copies of a credential in a namespace, by its uid: also under names that it gave them before.
+    pub fn copies_of_in(
+        &self,
+        credential_uid: &str,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&ObjectKey, &Copy)> {
+        let places = self.places.get(credential_uid).into_iter();
+        let here = places.flat_map(move |places| places.range(ObjectKey::new(namespace, "")..));
+        here.take_while(move |place| *place.namespace == *namespace)
+            .filter_map(|place| Some((place, self.copies.get(place)?)))
+    }
+
     /// Where the copies of a credential are, by its uid.
     pub fn places_of(&self, credential_uid: &str) -> impl Iterator<Item = &ObjectKey> {
         self.places.get(credential_uid).into_iter().flatten()

@@ -17,8 +17,9 @@ use crate::model::credential::Credential;
 #[derive(Debug, Default)]
 pub struct Ledger {
     pub(super) tally: Tally,
-    /// Namespaces that need no copy and have one that does not hold what the source holds: one that no pod needs any more
-    /// stays for a while and follows, and so does one of a credential in mode Audit.
+    /// Namespaces that have a copy, besides the one that they need, that does not hold what the source holds: one that no pod
+    /// needs any more stays for a while and follows, and so does one of a credential in mode Audit, and one under a name that
+    /// the credential gave its copies before.
     behind: HashSet<Arc<str>>,
     /// The version of the source, while it was good, when all namespaces were last looked at. What is known by now may be a
     /// newer one, about which they were not asked.
@@ -66,7 +67,7 @@ impl Ledger {
         namespace: &Arc<str>,
         state: Option<CopyState>,
     ) {
-        if state.is_none() && is_behind(known, credential, namespace) {
+        if is_behind(known, credential, namespace, state.is_some()) {
             self.behind.insert(Arc::clone(namespace));
         } else {
             self.behind.remove(namespace);
@@ -126,6 +127,11 @@ impl Ledger {
     /// How its copies stand.
     pub fn counts(&self) -> Counts {
         self.tally.counts()
+    }
+
+    /// Whether a namespace has a copy besides the one that it needs which does not hold what the source holds.
+    pub fn is_behind(&self, namespace: &str) -> bool {
+        self.behind.contains(namespace)
     }
 
     /// Whether every copy is as it should be.

@@ -172,13 +172,18 @@ pub(super) fn state_of(
     })
 }
 
-/// Whether there is a copy of a credential in a namespace that follows the source and does not hold what that holds. One that
-/// may not stay does not follow: it goes, with its namespace or without.
-pub(super) fn is_behind(known: &Snapshot, credential: &Credential, namespace: &str) -> bool {
-    let copy = known.copies.get(&credential.copy_in(namespace));
-    let own = copy.filter(|copy| copy.credential_uid == credential.uid);
-    own.is_some_and(|copy| known.good_source(credential).is_some_and(|source| source.digest != copy.digest))
-        && known.is_offered(credential, namespace)
+/// Whether there is a copy of a credential in a namespace, besides the one that [`state_of`] has judged, that follows the
+/// source and does not hold what that holds: one that is not needed, or that has a name which the credential gave up. One
+/// that may not stay does not follow: it goes, with its namespace or without.
+pub(super) fn is_behind(known: &Snapshot, credential: &Credential, namespace: &str, is_judged: bool) -> bool {
+    let Some(source) = known.good_source(credential) else {
+        return false;
+    };
+    let judged = is_judged.then(|| credential.copy_in(namespace));
+    let mut others = known
+        .copies_of_in(&credential.uid, namespace)
+        .filter(|(place, _)| judged.as_ref().is_none_or(|judged| judged != *place));
+    others.any(|(_, copy)| copy.digest != source.digest) && known.is_offered(credential, namespace)
 }
 
 /// A single failure that may pass is none: the next attempt comes within seconds.

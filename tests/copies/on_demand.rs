@@ -117,6 +117,21 @@ async fn without_a_watch_on_pods_a_copy_comes_and_is_never_removed() {
     assert_eq!(scene.control_plane().audit().count(about_pods).await, 0, "nobody asks for pods");
 }
 
+/// Where no leader knows what pods need, only the server remembers that has answered for the pod.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_a_pod_waits_for_comes_with_its_source_from_the_server_that_was_asked() {
+    let scene = Scene::enter_own_with("awaited", &["--watch-pods=false"]).await;
+    let namespace = scene.namespace().await;
+    offer(&scene, &namespace).await;
+    scene.secrets("sources").delete(&scene.name, &DeleteParams::default()).await.unwrap();
+    let warned = pod(&namespace, "asked", &[&scene.image()]);
+    reviews::until_warned(scene.installation, &warned, "waits for its source").await;
+    assert_eq!(scene.create_pod(&namespace).await, [scene.copy_name()]);
+    assert_eq!(scene.found(&namespace).await, None);
+    scene.set_source("second").await;
+    scene.copy_holds(&namespace, "second").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_was_admitted_while_nobody_answered_gets_its_copy() {
     let scene = Scene::enter_in_turn("unanswered").await;

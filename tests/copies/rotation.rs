@@ -1,6 +1,7 @@
 //! New bytes in the source while pods are being created, and while something refuses the copy.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
@@ -100,6 +101,14 @@ async fn a_change_of_a_copy_that_was_refused_is_tried_again() {
         })
         .await;
     assert_eq!(content(&scene.found(&namespace).await.unwrap()), scene.document("first"));
+    // The first pause lasts five seconds, and the next one ten.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let tries = scene
+        .control_plane()
+        .audit()
+        .since(since, |call| call.namespace == namespace && call.verb == "patch" && !call.is_dry_run());
+    let tries = tries.await.len();
+    assert!((1..=2).contains(&tries), "{tries} tries within 8 s");
     scene.control_plane().kubectl(&["delete", "validatingadmissionpolicybinding", &policy]).await.succeeded();
     let after = scene.copy_holds(&namespace, "second").await;
     assert_eq!(before.metadata.uid, after.metadata.uid);

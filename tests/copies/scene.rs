@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use crate::harness::control_plane::unique;
 use crate::harness::credentials::{pod, raw_secret, registry_credential};
 use crate::harness::stage::pull_secrets;
-use crate::harness::{ControlPlane, Installation, User, background, reviews};
+use crate::harness::{ControlPlane, Installation, Options, User, background, reviews};
 
 /// How long a copy stays that nobody needs, how long copies outlive their source, and the settle time: short enough to wait
 /// for, and long enough that a busy machine does not take one for the other.
@@ -58,6 +58,12 @@ impl Scene {
         });
         let installation = Box::leak(Box::new(started.await.expect("an installation")));
         Self::on(installation, prefix).await
+    }
+
+    /// The same in an installation of the test's own, on such a control plane.
+    pub(crate) async fn enter_own_on(options: Options, prefix: &str) -> Self {
+        let started = background::spawn(async move { Installation::start_on(options, &PAUSES).await });
+        Self::on(Box::leak(Box::new(started.await.expect("an installation"))), prefix).await
     }
 
     /// The same in an installation whose tests disturb it, and take turns.

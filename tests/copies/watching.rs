@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::api::DeleteParams;
 use serde_json::json;
 
+use crate::harness::Options;
 use crate::harness::api_server::minor;
 use crate::harness::audit::Event;
 use crate::harness::credentials::{raw_secret, registry_credential};
@@ -170,6 +171,18 @@ const STREAMS_SINCE: u32 = 34;
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_comes_as_a_stream_where_the_api_server_serves_one_and_in_pages_where_it_refuses() {
     let scene = Scene::enter_in_turn("lists").await;
+    let streams = minor(scene.control_plane().version()) >= STREAMS_SINCE;
+    comes_as_it_is_served(&scene, streams).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_comes_in_pages_where_an_admin_has_switched_streams_off() {
+    let options = Options { streams_lists: false, ..Options::default() };
+    comes_as_it_is_served(&Scene::enter_own_on(options, "pages").await, false).await;
+}
+
+/// Whether a server that is new reads what there is as the API server serves it.
+async fn comes_as_it_is_served(scene: &Scene, streams: bool) {
     let namespace = scene.namespace().await;
     scene.offer(json!({"distribution": "Eager"})).await;
     scene.copy_holds(&namespace, "first").await;
@@ -184,7 +197,6 @@ async fn what_is_there_comes_as_a_stream_where_the_api_server_serves_one_and_in_
     calls.extend(audit.since(0, of_leader).await);
     scene.installation.remove_replica(&replica).await;
 
-    let streams = minor(scene.control_plane().version()) >= STREAMS_SINCE;
     let is_streamed = |call: &&Event| call.verb == "watch" && call.uri.contains("sendInitialEvents=true");
     for resource in ["secrets", "namespaces", "serviceaccounts", "registrycredentials", "pods"] {
         // Of its own namespace it reads one object.

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use rcgen::KeyPair;
 
 use super::assets;
 use super::audit;
 use super::certificates::Authority;
+use super::control_plane::Options;
 use super::users::User;
 
 /// The Services' addresses.
@@ -107,7 +107,7 @@ pub fn api_server(
     etcd: SocketAddr,
     address: SocketAddr,
     version: &str,
-    request_timeout: Option<Duration>,
+    options: &Options,
 ) -> Command {
     let mut command = Command::new(assets::binary("kube-apiserver"));
     command
@@ -130,11 +130,18 @@ pub fn api_server(
         .arg(files.flag("audit-log-path", "audit.log"))
         // Each event is written before the next one of the same request; never rotated (in MB).
         .args(["--audit-log-mode=blocking", "--audit-log-maxsize=100000"]);
-    if let Some(timeout) = request_timeout {
+    if let Some(timeout) = options.request_timeout {
         command.arg(format!("--request-timeout={}ms", timeout.as_millis()));
     }
+    let mut gates = Vec::new();
     if minor(version) < IMAGE_VOLUMES_SINCE {
-        command.arg("--feature-gates=ImageVolume=true");
+        gates.push("ImageVolume=true");
+    }
+    if !options.streams_lists {
+        gates.push("WatchList=false");
+    }
+    if !gates.is_empty() {
+        command.arg(format!("--feature-gates={}", gates.join(",")));
     }
     command
 }

@@ -39,11 +39,13 @@ pub struct Options {
     pub controller_manager: bool,
     /// After which time the API server gives up a request that is no watch; its default is a minute.
     pub request_timeout: Option<Duration>,
+    /// Whether it may stream lists; whether it does is its version's matter.
+    pub streams_lists: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { controller_manager: true, request_timeout: None }
+        Self { controller_manager: true, request_timeout: None, streams_lists: true }
     }
 }
 
@@ -114,8 +116,7 @@ impl ControlPlane {
         let network = Network::start(&files.egress_socket(), access.clone());
         let etcd =
             Process::start(&watchdog, "etcd", &mut api_server::etcd(&files, etcd_address, ports::free()));
-        let timeout = options.request_timeout;
-        let mut command = api_server::api_server(&files, etcd_address, address, version, timeout);
+        let mut command = api_server::api_server(&files, etcd_address, address, version, &options);
         let api_server = Process::start(&watchdog, "kube-apiserver", &mut command);
         let mut started = Self {
             controller_manager: Mutex::default(),
@@ -282,8 +283,7 @@ impl ControlPlane {
     /// Starts it again on the same port, and waits until it is ready.
     pub async fn start_api_server(&self) {
         let Self { files, etcd_address, access, version, options, .. } = self;
-        let timeout = options.request_timeout;
-        let mut command = api_server::api_server(files, *etcd_address, access.address, version, timeout);
+        let mut command = api_server::api_server(files, *etcd_address, access.address, version, options);
         let process = Process::start(&self.watchdog, "kube-apiserver", &mut command);
         *self.api_server.lock().await = Some(process);
         let deadline = Instant::now() + START_LIMIT;

@@ -165,17 +165,35 @@ pub(crate) async fn expect_added(client: &Arc<Client>, pod: &Value, name: &str) 
 
 /// Waits until every server would give a pod this pull Secret; in dry runs, so that nothing is written.
 pub async fn until_known(installation: &Installation, pod: &Value, name: &str) {
+    until_all_answer(installation, pod, &format!("add {name}"), |uid, answer| {
+        added(uid, answer).is_ok_and(|added| added == [name])
+    })
+    .await;
+}
+
+/// Waits until every server would say this of a pod, in a warning.
+pub async fn until_warned(installation: &Installation, pod: &Value, warning: &str) {
+    let says = |_: &str, answer: &[u8]| String::from_utf8_lossy(answer).contains(warning);
+    until_all_answer(installation, pod, &format!("say {warning:?}"), says).await;
+}
+
+async fn until_all_answer(
+    installation: &Installation,
+    pod: &Value,
+    what: &str,
+    holds: impl Fn(&str, &[u8]) -> bool,
+) {
     for replica in installation.replicas() {
         let client = client_of(installation, &replica);
         let deadline = Instant::now() + KNOWN_LIMIT;
         loop {
             let uid = unique_uid();
             let answer = client.post(of_pod(&uid, pod, true)).await;
-            let added = answer.and_then(|answer| added(&uid, &answer));
-            if added.as_ref().is_ok_and(|added| added == &[name]) {
+            if answer.as_ref().is_ok_and(|answer| holds(&uid, answer)) {
                 break;
             }
-            assert!(Instant::now() < deadline, "{} does not add {name}: {added:?}", replica.name());
+            let answer = answer.map(|answer| String::from_utf8_lossy(&answer).into_owned());
+            assert!(Instant::now() < deadline, "{} does not {what}: {answer:?}", replica.name());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -111,6 +111,11 @@ impl Scene {
             (stored["spec"]["imagePullSecrets"] == json!([{"name": team.copy()}])).then_some(())
         })
         .await;
+        assert!(
+            begun.elapsed() < SERVES_WITHIN,
+            "a pod has its pull Secret only after {:?}",
+            begun.elapsed()
+        );
         figure(&format!("a pod has its pull Secret {:.1?} after the start of two servers", begun.elapsed()));
         self.until("the Secret is adopted", SERVES_WITHIN, async || {
             let secret = self.secret(&team.adopted_in, &team.copy()).await?;

@@ -253,6 +253,25 @@ impl World {
     }
 }
 
+/// A replica that did not look while its authority left the bundle and came back.
+#[test]
+fn a_leaf_waits_for_an_authority_that_has_just_come_back() {
+    let mut world = World::new();
+    for action in [
+        Action::Settle(0),
+        Action::DeleteSecret,
+        Action::Settle(1),
+        Action::Wait(63),
+        Action::Settle(1),
+        Action::RestoreSecret,
+        Action::Settle(1),
+        Action::Settle(0),
+    ] {
+        world.do_it(&action);
+    }
+    assert!(world.replicas[0].served.is_none());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 

@@ -12,7 +12,6 @@ use super::plan::{Hold, Plan};
 use crate::api::Conflict;
 use crate::cluster::carrier::{Carrier, WRITE_TIMEOUT};
 use crate::cluster::{FIELD_MANAGER, brief, pods, reads};
-use crate::knowledge::copy::Copy;
 use crate::knowledge::{Index, Pods, Wants};
 use crate::leadership::Leadership;
 use crate::model::ObjectKey;
@@ -280,14 +279,15 @@ impl Writer {
         Api::namespaced(self.client.clone(), &place.namespace)
     }
 
-    /// Where the watch has shown another version meanwhile, that is the reason, and there is nothing to wait for.
+    /// Where the watch has shown another version meanwhile, that is the reason, and there is nothing to wait for. What is taken
+    /// over it does not show: there the answer tells.
     fn refused(&self, key: &CopyKey, guard: &Guard, error: &kube::Error) -> Outcome {
         let known = self.index.snapshot();
-        let is_same = |copy: &Copy| copy.guard() == *guard;
-        if !known.copies.get(&key.place).is_some_and(is_same) {
-            return Outcome::Overtaken;
-        }
-        self.failed(key, &brief(error))
+        let is_overtaken = match known.copies.get(&key.place) {
+            Some(copy) => copy.guard() != *guard,
+            None => is_of_another_version(error),
+        };
+        if is_overtaken { Outcome::Overtaken } else { self.failed(key, &brief(error)) }
     }
 
     fn failed(&self, key: &CopyKey, reason: &str) -> Outcome {
@@ -295,6 +295,14 @@ impl Writer {
         self.index.set_back(key, Obstacle::Passing(reason.into()), Instant::now());
         Outcome::Failed
     }
+}
+
+/// Whether the API server says that what a write names is not there, or is another version. Of a test in a patch that fails it
+/// does not name the kind, as it does of an object that it finds invalid.
+fn is_of_another_version(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let names_kind = status.details.as_ref().is_some_and(|details| !details.kind.is_empty());
+    matches!(status.code, 404 | 409) || status.code == 422 && !names_kind
 }
 
 /// What a write is told that was not answered.

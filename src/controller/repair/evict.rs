@@ -30,13 +30,16 @@ pub(super) enum Outcome {
     Refused,
     /// The pod has changed or gone since it was judged.
     Outdated,
-    /// Anything else.
+    /// The API server did not do it, for another reason.
     Failed,
+    /// There was no answer: it may have been done.
+    Unanswered,
 }
 
 impl Outcome {
     /// All outcomes.
-    pub(super) const ALL: [Self; 4] = [Self::Done, Self::Refused, Self::Outdated, Self::Failed];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Done, Self::Refused, Self::Outdated, Self::Failed, Self::Unanswered];
 
     /// The word in metrics.
     pub(super) fn as_str(self) -> &'static str {
@@ -45,6 +48,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Outdated => "outdated",
             Self::Failed => "failed",
+            Self::Unanswered => "unanswered",
         }
     }
 }
@@ -62,11 +66,11 @@ pub(super) async fn evict(client: &Client, pod: &FailingPod) -> Outcome {
         Ok(Err(kube::Error::Api(status))) if OUTDATED.contains(&status.code) => Outcome::Outdated,
         Ok(Err(error)) => {
             tracing::warn!(%namespace, %name, error = told(&error), "a failing pod could not be evicted");
-            Outcome::Failed
+            if matches!(error, kube::Error::Api(_)) { Outcome::Failed } else { Outcome::Unanswered }
         }
         Err(_) => {
             tracing::warn!(%namespace, %name, "the API server did not answer an eviction in time");
-            Outcome::Failed
+            Outcome::Unanswered
         }
     }
 }

@@ -148,6 +148,8 @@ impl Repair {
                 term.turns.give_back(owner, Instant::now());
             }
             Outcome::Outdated | Outcome::Failed => term.turns.give_back(owner, Instant::now()),
+            // It counts as done: a second pod of one controller must not go in its hour.
+            Outcome::Unanswered => {}
         }
     }
 

@@ -205,6 +205,74 @@ fn an_eviction_that_was_refused_is_tried_again_after_half_a_minute() {
     assert!(turns.take(census.failing(), start + Duration::from_secs(30)).is_some());
 }
 
+/// How the API server answers an eviction; `None` for not at all.
+#[rstest]
+#[case::done(true, Some((201, "")), 1, false)]
+#[case::a_budget(true, Some((429, "DisruptionBudget")), 1, true)]
+#[case::busy(true, Some((429, "")), 1, true)]
+#[case::changed_meanwhile(true, Some((409, "")), 1, true)]
+#[case::forbidden(true, Some((403, "")), 1, true)]
+#[case::no_answer(true, None, 1, false)]
+#[case::another_leads(false, None, 0, true)]
+#[tokio::test]
+async fn only_an_eviction_that_certainly_did_not_take_place_is_tried_again_within_the_hour(
+    #[case] leads: bool,
+    #[case] answer: Option<(u16, &'static str)>,
+    #[case] expected_calls: usize,
+    #[case] is_tried_again: bool,
+) {
+    let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let asked = Arc::clone(&calls);
+    let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+        asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        async move {
+            let (code, cause) = answer.ok_or_else(|| std::io::Error::other("the connection is lost"))?;
+            let status = json!({
+                "apiVersion": "v1", "kind": "Status", "code": code, "message": "as it is",
+                "status": if code < 300 { "Success" } else { "Failure" },
+                "details": {"causes": [{"reason": cause, "message": "", "field": ""}]},
+            });
+            let body = kube::client::Body::from(status.to_string().into_bytes());
+            let answer = http::Response::builder().status(code).body(body);
+            answer.map_err(std::io::Error::other)
+        }
+    });
+    let client = Client::new(service, "default");
+    let registry = prometheus::Registry::new();
+    let now = Instant::now();
+    let repair = Repair {
+        client: client.clone(),
+        index: Arc::new(index(&json!({}), true)),
+        pods: Pods::default(),
+        changes: Changes::default(),
+        leadership: Leadership::until(if leads { now + Duration::from_mins(1) } else { now }),
+        recorder: Recorder::new(
+            client,
+            "any",
+            crate::events::Limits::default(),
+            crate::telemetry::event_metrics::EventMetrics::register(&registry).unwrap(),
+        )
+        .0,
+        metrics: PodMetrics::register(&registry, &eviction_results()).unwrap(),
+        settings: PodSettings {
+            watch_pods: true,
+            evict_failing_pods: true,
+            eviction_interval: Duration::from_secs(1),
+        },
+    };
+    let mut term = Term {
+        changes: repair.changes.subscribe(),
+        census: census_of(&[object("p")], &repair.index),
+        turns: Turns::new(Duration::from_secs(1)),
+        told: Told::default(),
+        everything_at: now,
+    };
+    repair.evict_next(&mut term).await;
+    assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), expected_calls);
+    let again = term.turns.take(term.census.failing(), Instant::now() + Duration::from_secs(31));
+    assert_eq!(again.is_some(), is_tried_again);
+}
+
 #[rstest]
 #[case::eligible(&[], true, true)]
 #[case::nobody_replaces_it(&[("/metadata/ownerReferences", json!(null))], true, false)]

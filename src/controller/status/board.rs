@@ -154,7 +154,13 @@ impl Board {
                 }
             }
             Change::Copy(place) => {
-                for credential in known.credentials_with_copies_called(&place.name) {
+                let called_so = known.credentials_with_copies_called(&place.name);
+                // Under a name that it gave its copies before: whose it is, or was.
+                let owner = known.copies.get(place).and_then(|copy| known.credential(&copy.credential_uid));
+                let behind =
+                    self.entries.iter().filter(|(_, entry)| entry.ledger.is_behind(&place.namespace));
+                let behind: Vec<_> = behind.filter_map(|(name, _)| known.credentials.get(name)).collect();
+                for credential in called_so.chain(owner).chain(behind) {
                     self.look_into(&place.namespace, credential, known, needs, seen, took);
                 }
             }

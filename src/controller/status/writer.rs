@@ -83,3 +83,78 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use kube::client::Body;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::status::Subject;
+
+    fn credential(version: &str) -> RegistryCredential {
+        serde_json::from_value(json!({
+            "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
+            "metadata": {"name": "ghcr", "uid": "1", "resourceVersion": version},
+            "spec": {"secretRef": {"namespace": "sources", "name": "ghcr"}, "namespaces": ["*"]},
+        }))
+        .unwrap()
+    }
+
+    /// Writes a status that was made of version 7, while the watch shows another; tells what was asked of an API server that
+    /// answers so.
+    async fn write(leads: bool, shown: &str, code: u16) -> (Outcome, Vec<Value>) {
+        let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let asked = Arc::clone(&requests);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let asked = Arc::clone(&asked);
+            async move {
+                let body = request.into_body().collect_bytes().await.unwrap();
+                asked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+                let status = json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code});
+                let answer = if code < 300 { json!(credential("8")) } else { status };
+                let body = Body::from(answer.to_string().into_bytes());
+                http::Response::builder().status(code).body(body).map_err(std::io::Error::other)
+            }
+        });
+        let index = Arc::new(Index::new("regcred-system"));
+        index.apply_credential(&credential("7")).unwrap();
+        index.apply_status(&credential("7"));
+        let before = Arc::clone(&index.snapshot().stored["ghcr"]);
+        index.apply_status(&credential(shown));
+        let now = Instant::now();
+        let leadership = Leadership::until(if leads { now + Duration::from_mins(1) } else { now });
+        let writer = Writer::new(Client::new(service, "default"), index, leadership);
+        let subject = Subject { name: "ghcr".into(), uid: "1".into() };
+        let outcome = writer.write(&Draft { subject, before, status: Default::default() }).await;
+        let requests = std::mem::take(&mut *requests.lock().unwrap());
+        (outcome, requests)
+    }
+
+    #[rstest]
+    #[case::taken("7", 200, Outcome::Written)]
+    #[case::another_version("8", 422, Outcome::Overtaken)]
+    #[case::refused("7", 422, Outcome::Failed)]
+    #[case::gone("7", 404, Outcome::Gone)]
+    #[case::forbidden("7", 403, Outcome::Failed)]
+    #[tokio::test]
+    async fn a_write_names_the_version_that_it_was_made_of_and_a_refusal_of_that_very_version_is_a_failure(
+        #[case] shown: &str,
+        #[case] code: u16,
+        #[case] expected: Outcome,
+    ) {
+        let (outcome, requests) = write(true, shown, code).await;
+        assert_eq!(outcome, expected);
+        assert_eq!(requests[0][0], json!({"op": "test", "path": "/metadata/uid", "value": "1"}));
+        assert_eq!(requests[0][1], json!({"op": "test", "path": "/metadata/resourceVersion", "value": "7"}));
+    }
+
+    #[tokio::test]
+    async fn whoever_does_not_lead_any_more_writes_no_status() {
+        assert_eq!(write(false, "7", 200).await, (Outcome::Failed, Vec::new()));
+    }
+}
