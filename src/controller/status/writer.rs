@@ -94,6 +94,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::RegistryCredentialStatus;
     use crate::status::Subject;
 
     fn credential(version: &str) -> RegistryCredential {
@@ -130,7 +131,8 @@ mod tests {
         let leadership = Leadership::until(if leads { now + Duration::from_mins(1) } else { now });
         let writer = Writer::new(Client::new(service, "default"), index, leadership);
         let subject = Subject { name: "ghcr".into(), uid: "1".into() };
-        let outcome = writer.write(&Draft { subject, before, status: Default::default() }).await;
+        let draft = Draft { subject, before, status: RegistryCredentialStatus::default() };
+        let outcome = writer.write(&draft).await;
         let requests = std::mem::take(&mut *requests.lock().unwrap());
         (outcome, requests)
     }
