@@ -14,7 +14,7 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
 use crate::configuration;
 use crate::knowledge::Index;
-use crate::policy::{Answers, Decision, Outcome, Rule, Step};
+use crate::policy::{Answers, Decision, Outcome, Patch, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 use crate::server::{Deadline, Readiness};
 use crate::telemetry::admission_metrics::AdmissionMetrics;
@@ -81,7 +81,7 @@ impl Reviewer {
     }
 
     async fn decide(&self, rule: Rule, request: &Request<'_>, deadline: &Deadline) -> Decision {
-        if Rule::for_request(request) != Some(rule) {
+        if !rule.looks_at(request) {
             return Decision::allow(crate::policy::Reason::NoRule);
         }
         let mut answers = Answers::default();
@@ -116,8 +116,8 @@ impl Reviewer {
 }
 
 fn log(rule: Rule, decision: &Decision) {
-    let added = decision.patch.as_ref().map(|patch| patch.names().join(","));
-    let audited = (!decision.audited.is_empty()).then(|| decision.audited.join(","));
+    let added = decision.patch.as_ref().map(Patch::summary);
+    let audited = decision.audited.as_ref().map(Patch::summary);
     let (rule, reason) = (rule.as_str(), decision.reason.as_str());
     let refusal = match &decision.outcome {
         Outcome::Allowed => None,

@@ -22,7 +22,7 @@ use super::value::{Allowance, Strict, TOO_MUCH};
 use crate::model::Text;
 
 /// How deep a document may nest: as deep as `serde_json` goes.
-const MAXIMUM_DEPTH: usize = 128;
+pub(super) const MAXIMUM_DEPTH: usize = 128;
 /// The most events of the YAML parser for one document: a little over two for each value that is allowed.
 const MAXIMUM_EVENTS: usize = 5_000_000;
 

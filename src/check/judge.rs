@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::problem::Reason as Problem;
 use super::state::State;
 use crate::api::RegistryCredential;
 use crate::model::Text;
 use crate::model::credential::Credential;
-use crate::policy::{Answers, Decision, Outcome, Reason, Rule, Step};
+use crate::policy::{Answers, Decision, Outcome, Patch, Reason, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 
 /// As long as what the API server appends to a `generateName` (`names.randomLength`).
@@ -19,8 +21,8 @@ const GENERATED_SUFFIX: &str = "xxxxx";
 pub(super) struct Judgement {
     pub(super) subject: Subject,
     pub(super) decision: Decision,
-    /// Whether a rule looked at it that asks for credentials.
-    pub(super) asked_for_credentials: bool,
+    /// Whether a rule looked at it that gives pods what credentials offer.
+    pub(super) is_about_pods: bool,
 }
 
 /// What a review is about.
@@ -35,35 +37,80 @@ pub(super) struct Subject {
     pub(super) operation: String,
 }
 
-/// Judges a review. `None` when it is none that the server would answer.
-pub(super) fn judge(review: &str, state: &mut State, now: Instant) -> Option<Judgement> {
-    let (subject, decision, rule) = match review::decode(review.as_bytes()) {
-        Ok(request) => {
-            let (decision, rule) = decide(&request, state, now);
-            (Subject::of(&request), decision, rule)
-        }
-        Err(ReviewError::UnreadableRequest { .. }) => {
-            (Subject::of_unreadable(review), Decision::unreadable_request(), None)
-        }
-        Err(ReviewError::NotJson { .. } | ReviewError::NotAReview) => return None,
-    };
-    Some(Judgement { subject, decision, asked_for_credentials: rule.is_some() })
+/// Judges a review.
+///
+/// # Errors
+/// When it is none that the server would answer, or nests deeper than what is added to it can be seen in.
+pub(super) fn judge(review: &str, state: &mut State, now: Instant) -> Result<Judgement, Problem> {
+    match review::decode(review.as_bytes()) {
+        Ok(request) => Ok(Judgement {
+            subject: Subject::of(&request),
+            decision: decide_all(&request, state, now)?,
+            is_about_pods: Rule::for_request(&request).any(Rule::is_about_pods),
+        }),
+        Err(ReviewError::UnreadableRequest { .. }) => Ok(Judgement {
+            subject: Subject::of_unreadable(review),
+            decision: Decision::unreadable_request(),
+            is_about_pods: false,
+        }),
+        Err(ReviewError::NotJson { .. } | ReviewError::NotAReview) => Err(Problem::NotAReview),
+    }
 }
 
-fn decide(request: &Request<'_>, state: &mut State, now: Instant) -> (Decision, Option<Rule>) {
+/// Decides by all rules that look at a request, as an API server asks: each about the object as the one before has left it,
+/// until one refuses it.
+fn decide_all(request: &Request<'_>, state: &mut State, now: Instant) -> Result<Decision, Problem> {
     if let Some(decision) = refusal_by_schema(request) {
-        return (decision, None);
+        return Ok(decision);
     }
-    let Some(rule) = Rule::for_request(request) else {
-        return (Decision::allow(Reason::NoRule), None);
-    };
+    let mut decisions: Option<Decision> = None;
+    let mut changed: Option<Box<RawValue>> = None;
+    for rule in Rule::for_request(request) {
+        let unseen = decisions.as_ref().and_then(|decision| decision.patch.as_ref());
+        if let (Some(patch), Some(object), None) = (unseen, request.object, &changed) {
+            changed = Some(patched(object, patch).ok_or(Problem::TooDeep)?);
+        }
+        let decision = match &changed {
+            Some(object) => decide(rule, &request.about(object), state, now),
+            None => decide(rule, request, state, now),
+        };
+        let is_denied = decision.outcome != Outcome::Allowed;
+        decisions = Some(match decisions {
+            Some(former) => joined(former, decision),
+            None => decision,
+        });
+        if is_denied {
+            break;
+        }
+    }
+    Ok(decisions.unwrap_or_else(|| Decision::allow(Reason::NoRule)))
+}
+
+fn decide(rule: Rule, request: &Request<'_>, state: &mut State, now: Instant) -> Decision {
     let mut answers = Answers::default();
     loop {
         match rule.decide(request, &state.known, &state.configuration, &answers, now) {
-            Step::Decided(decision) => return (decision, Some(rule)),
+            Step::Decided(decision) => return decision,
             Step::Needs(needs) => state.answer(needs, &mut answers),
         }
     }
+}
+
+/// What two rules say together. No two of them change the same kind of object.
+fn joined(former: Decision, mut decision: Decision) -> Decision {
+    decision.warnings = former.warnings.followed_by(decision.warnings);
+    decision.patch = former.patch.or(decision.patch);
+    decision.audited = former.audited.or(decision.audited);
+    decision.effects.splice(..0, former.effects);
+    decision
+}
+
+/// An object as the API server makes it of a patch; `None` for one that nests too deep to be read as a whole.
+pub(super) fn patched(object: &RawValue, patch: &Patch) -> Option<Box<RawValue>> {
+    let mut object: Value = serde_json::from_str(object.get()).ok()?;
+    let operations: json_patch::Patch = serde_json::from_value(serde_json::to_value(patch).ok()?).ok()?;
+    json_patch::patch(&mut object, &operations).ok()?;
+    to_raw_value(&object).ok()
 }
 
 /// A `RegistryCredential` that cannot be used is refused here, because the API server refuses most of them by the

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::configuration;
 use objects::{Content, Object, each};
-use problem::{Problem, Reason};
+use problem::Problem;
 use report::Report;
 pub(crate) use report::{Format, visible};
 use request::{OldObjects, Requests};
@@ -176,7 +176,7 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
         old: old_objects(arguments, &mut complain),
     };
     let mut report = Report::new(arguments.output, BufWriter::new(io::stdout().lock()));
-    let mut asked_for_credentials = false;
+    let mut is_about_pods = false;
     let mut written = Ok(());
     let now = Instant::now();
     each(&arguments.filenames, |object| {
@@ -193,16 +193,14 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
                     requests.review(object)
                 }
             };
-            let judgement =
-                review.and_then(|review| judge::judge(&review, &mut state, now).ok_or(Reason::NotAReview));
-            match judgement {
+            match review.and_then(|review| judge::judge(&review, &mut state, now)) {
                 Ok(judgement) => Ok((place, judgement)),
                 Err(reason) => Err(Problem { place, reason }),
             }
         });
         match judged {
             Ok((place, judgement)) => {
-                asked_for_credentials |= judgement.asked_for_credentials;
+                is_about_pods |= judgement.is_about_pods;
                 written = report.add(&place, &judgement);
             }
             Err(problem) => complain(problem),
@@ -210,7 +208,7 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
     });
     written?;
     let is_denied = report.end()?;
-    if asked_for_credentials && state.known.credentials.is_empty() {
+    if is_about_pods && state.known.credentials.is_empty() {
         say("note: --state holds no RegistryCredential, so no pod gets a pull Secret");
     }
     note_absent(&state.absent_namespaces);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::documents::MAXIMUM_DEPTH;
 use super::read::MAXIMUM_MEBIBYTES;
 use crate::model::credential::CredentialError;
 
@@ -51,6 +52,10 @@ pub(crate) enum Reason {
     EmptyFolder,
     #[error("holds no object")]
     NoObject,
+    #[error(
+        "nests too deep for what regcred adds to it to be worked out; nest no deeper than {MAXIMUM_DEPTH}"
+    )]
+    TooDeep,
     #[error("is no valid YAML: {0}")]
     Yaml(String),
     #[error("is no valid JSON: {0}")]

@@ -97,7 +97,7 @@ impl<W: Write> Report<W> {
         for warning in decision.warnings.texts() {
             writeln!(output, "    warning: {warning}")?;
         }
-        for name in decision.patch.iter().flat_map(Patch::names) {
+        for name in decision.patch.iter().flat_map(Patch::pull_secrets) {
             writeln!(output, "    would add pull Secret {name}")?;
         }
         for effect in &decision.effects {

@@ -11,8 +11,6 @@ use crate::policy::Rule;
 const NAME: &str = "regcred";
 /// The namespaces whose pods wait for nobody; as in `manifests/webhooks.yaml`.
 const SYSTEM_NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", REGCRED_NAMESPACE];
-/// The rules that are about pods, and thereby limited.
-const ABOUT_PODS: [Rule; 2] = [Rule::Inject, Rule::Ephemeral];
 
 /// A role and its binding in each namespace: what the cluster role of the base gives in all of them, and the component
 /// `evict-failing-pods` if that is wanted.
@@ -62,7 +60,7 @@ pub(super) fn limits(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
         "metadata": {"name": NAME, "namespace": REGCRED_NAMESPACE},
         "spec": {"template": {"spec": {"containers": [container]}}},
     });
-    let configurations = ABOUT_PODS.map(|rule| {
+    let configurations = Rule::ALL.into_iter().filter(|rule| rule.is_about_pods()).map(|rule| {
         json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": rule.configuration_kind(),
             "metadata": {"name": NAME},

@@ -18,8 +18,8 @@ pub struct Decision {
     pub warnings: Warnings,
     /// The change to the object.
     pub patch: Option<Patch>,
-    /// Pull Secrets that would have been added, were their credentials not in mode Audit.
-    pub audited: Vec<String>,
+    /// The change that would have been made, were the credentials that it comes from not in mode Audit.
+    pub audited: Option<Patch>,
     /// What was found about a `ModuleTemplate` and told.
     pub findings: Vec<FindingKind>,
     /// What has been written to the cluster, or would be were this no dry run.
@@ -129,7 +129,7 @@ impl Decision {
             reason,
             warnings: Warnings::default(),
             patch: None,
-            audited: Vec::new(),
+            audited: None,
             findings: Vec::new(),
             effects: Vec::new(),
             awaited: Vec::new(),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::needs::{Answers, Need};
 use super::offers::{self, Candidate, Images, Place};
 use super::standing::{Ground, Standing};
-use super::{Decision, Effect, Patch, Reason, Step, Warnings};
+use super::{Decision, Effect, Patch, PullSecrets, Reason, Step, Warnings};
 use crate::api::Mode;
 use crate::knowledge::Snapshot;
 use crate::model::copy::{Obstacle, Wanted};
@@ -95,13 +95,14 @@ pub(super) fn decide_creation(
         .iter()
         .chain(audited.warnings.texts())
         .for_each(|text| decision.warnings.add(text));
-    decision.audited = audited.names;
-    decision.patch = Patch::append_pull_secrets(enforced.names, pod.pull_secrets().is_some());
+    let append = |names| PullSecrets::append(names, pod.pull_secrets().is_some()).map(Patch::PullSecrets);
+    decision.audited = append(audited.names);
+    decision.patch = append(enforced.names);
     decision.reason = if decision.patch.is_some() {
         Reason::Injected
     } else if enforced.is_left_out {
         Reason::NotInjected
-    } else if !decision.audited.is_empty() {
+    } else if decision.audited.is_some() {
         Reason::Audited
     } else {
         Reason::NothingToAdd

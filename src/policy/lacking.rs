@@ -50,7 +50,7 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
         Step::Decided(decision) => decision.patch.as_ref(),
         Step::Needs(_) => None,
     };
-    let names = patch.map(Patch::names).unwrap_or_default().to_vec();
+    let names = patch.map(Patch::pull_secrets).unwrap_or_default().to_vec();
     let is_there = |name: &String| {
         let mut credentials = known.credentials_with_copies_called(name);
         credentials.any(|credential| known.has_copy(&credential.copy_in(namespace), credential))

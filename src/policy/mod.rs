@@ -28,7 +28,7 @@ use crate::review::Request;
 pub use decision::{Decision, Effect, Outcome, Reason};
 pub use lacking::{Lacking, lacking};
 pub use needs::{Answers, NamespaceAnswer, Need, SecretsAnswer};
-pub use patch::Patch;
+pub use patch::{Patch, PullSecrets};
 pub use warning::Warnings;
 
 /// A step of deciding.
@@ -40,7 +40,7 @@ pub enum Step {
     Needs(Vec<Need>),
 }
 
-/// The rules, one for each entry of the webhook configurations.
+/// The rules, one for each entry of the webhook configurations. Several may look at one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// Adds pull Secrets to a pod that is being created.
@@ -52,7 +52,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// All rules.
+    /// All rules, in the order in which the API server asks: those that change objects first.
     pub const ALL: [Self; 3] = [Self::Inject, Self::Ephemeral, Self::Modules];
 
     /// The word in metrics and logs.
@@ -90,14 +90,28 @@ impl Rule {
         }
     }
 
-    /// The rule that looks at a request; `None` for kinds and operations that no rule looks at.
-    pub fn for_request(request: &Request<'_>) -> Option<Self> {
+    /// Whether it is about pods, and thereby about the credentials that they are given.
+    pub fn is_about_pods(self) -> bool {
+        match self {
+            Self::Inject | Self::Ephemeral => true,
+            Self::Modules => false,
+        }
+    }
+
+    /// The rules that look at a request, in the order in which the API server asks; none for kinds and operations that no
+    /// rule looks at.
+    pub fn for_request(request: &Request<'_>) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|rule| rule.looks_at(request))
+    }
+
+    /// Whether it looks at requests of this kind and operation.
+    pub fn looks_at(self, request: &Request<'_>) -> bool {
         let resource = &request.resource;
-        match (&*resource.group, &*resource.resource, request.sub_resource(), &*request.operation) {
-            ("", "pods", "", "CREATE") => Some(Self::Inject),
-            ("", "pods", "ephemeralcontainers", "UPDATE") => Some(Self::Ephemeral),
-            (module::GROUP, "moduletemplates", "", "CREATE" | "UPDATE") => Some(Self::Modules),
-            _ => None,
+        let asked = (&*resource.group, &*resource.resource, request.sub_resource(), &*request.operation);
+        match self {
+            Self::Inject => asked == ("", "pods", "", "CREATE"),
+            Self::Ephemeral => asked == ("", "pods", "ephemeralcontainers", "UPDATE"),
+            Self::Modules => matches!(asked, (module::GROUP, "moduletemplates", "", "CREATE" | "UPDATE")),
         }
     }
 

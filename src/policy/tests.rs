@@ -97,7 +97,7 @@ impl Cluster {
     fn step(&self, review: &Value, answers: &Answers) -> Step {
         let body = review.to_string();
         let request = review::decode(body.as_bytes()).unwrap();
-        Rule::for_request(&request).unwrap().decide(
+        Rule::for_request(&request).next().unwrap().decide(
             &request,
             &self.0.snapshot(),
             &Configuration::default(),
@@ -158,5 +158,10 @@ fn pod(images: &[&str]) -> Value {
 
 /// The names that a decision appends.
 fn added(decision: &Decision) -> Vec<&str> {
-    decision.patch.as_ref().map_or(&[][..], Patch::names).iter().map(String::as_str).collect()
+    decision.patch.as_ref().map_or(&[][..], Patch::pull_secrets).iter().map(String::as_str).collect()
+}
+
+/// The names that it would append, were no credential in mode Audit.
+fn audited(decision: &Decision) -> Vec<&str> {
+    decision.audited.as_ref().map_or(&[][..], Patch::pull_secrets).iter().map(String::as_str).collect()
 }

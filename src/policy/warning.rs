@@ -24,6 +24,18 @@ impl Warnings {
         }
     }
 
+    /// Those of one webhook and then those of another, which has room of its own.
+    #[must_use]
+    pub fn followed_by(mut self, others: Self) -> Self {
+        for text in others.texts {
+            if !self.texts.contains(&text) {
+                self.total += text.chars().count();
+                self.texts.push(text);
+            }
+        }
+        self
+    }
+
     /// The texts.
     pub fn texts(&self) -> &[String] {
         &self.texts

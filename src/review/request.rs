@@ -10,7 +10,7 @@ use crate::model::Text;
 const API_VERSION: &str = "admission.k8s.io/v1";
 
 /// What a review asks. The object is left unread until a rule wants it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 pub struct Request<'a> {
     /// Identifies the review; the answer repeats it.
@@ -37,7 +37,7 @@ pub struct Request<'a> {
 }
 
 /// Group, version and kind.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub struct GroupVersionKind<'a> {
     /// API group; empty for the core group.
@@ -49,7 +49,7 @@ pub struct GroupVersionKind<'a> {
 }
 
 /// Group, version and resource.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub struct GroupVersionResource<'a> {
     /// API group; empty for the core group.
@@ -61,7 +61,7 @@ pub struct GroupVersionResource<'a> {
 }
 
 /// The user of a request.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub struct UserInfo<'a> {
     username: Option<Text<'a>>,
@@ -76,7 +76,15 @@ impl UserInfo<'_> {
     }
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The same request as it is asked about once another webhook has changed the object.
+    pub fn about<'b>(&self, object: &'b RawValue) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request { object: Some(object), ..self.clone() }
+    }
+
     /// The namespace; empty for cluster-scoped objects. The object's own may be absent.
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::policy::{Decision, Outcome};
+use crate::policy::{Decision, Outcome, Patch};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,10 +55,16 @@ pub fn encode(uid: &str, decision: &Decision) -> Result<Vec<u8>, serde_json::Err
     };
     let mut audit_annotations = BTreeMap::from([("decision", decision.reason.as_str().to_owned())]);
     if let Some(patch) = &decision.patch {
-        audit_annotations.insert("pull-secrets", patch.names().join(","));
+        let key = match patch {
+            Patch::PullSecrets(_) => "pull-secrets",
+        };
+        audit_annotations.insert(key, patch.summary());
     }
-    if !decision.audited.is_empty() {
-        audit_annotations.insert("would-add-pull-secrets", decision.audited.join(","));
+    if let Some(patch) = &decision.audited {
+        let key = match patch {
+            Patch::PullSecrets(_) => "would-add-pull-secrets",
+        };
+        audit_annotations.insert(key, patch.summary());
     }
     if !decision.findings.is_empty() {
         let findings: Vec<&str> = decision.findings.iter().map(|finding| finding.as_str()).collect();

@@ -3,7 +3,7 @@
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 use crate::configuration::FindingKind;
-use crate::policy::{Decision, Reason, Rule};
+use crate::policy::{Decision, Patch, Reason, Rule};
 
 /// Counters of decisions. Clones share the counts.
 #[derive(Debug, Clone)]
@@ -68,9 +68,12 @@ impl AdmissionMetrics {
 
     /// What mode Audit has kept from a pod that is no dry run.
     pub(crate) fn audited(&self, decision: &Decision) {
-        if !decision.audited.is_empty() {
-            self.audited_pods.inc();
-            self.audited_injections.inc_by(decision.audited.len() as u64);
+        match &decision.audited {
+            Some(Patch::PullSecrets(added)) => {
+                self.audited_pods.inc();
+                self.audited_injections.inc_by(added.names().len() as u64);
+            }
+            None => {}
         }
     }
 

@@ -78,7 +78,7 @@ fn decide(pod: &Value, known: &Snapshot) -> Decision {
     }})
     .to_string();
     let request = review::decode(review.as_bytes()).unwrap();
-    let rule = Rule::for_request(&request).unwrap();
+    let rule = Rule::for_request(&request).next().unwrap();
     let mut answers = Answers::default();
     loop {
         match rule.decide(&request, known, &Configuration::default(), &answers, Instant::now()) {

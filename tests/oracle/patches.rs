@@ -77,7 +77,7 @@ fn every_patch_applies_as_the_api_server_applies_it_and_leaves_nothing_to_add() 
         assert_eq!(answer.error, "", "{pod} {patch:?}");
         let patched = answer.object.unwrap();
         let mut expected = pod["spec"]["imagePullSecrets"].as_array().cloned().unwrap_or_default();
-        expected.extend(patch.names().iter().map(|name| json!({"name": name})));
+        expected.extend(patch.pull_secrets().iter().map(|name| json!({"name": name})));
         assert_eq!(patched["spec"]["imagePullSecrets"], Value::from(expected), "{pod}");
         assert!(decide(&index, &patched).patch.is_none(), "{patched}");
     }

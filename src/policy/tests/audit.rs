@@ -9,7 +9,7 @@ use super::*;
 use crate::model::copy::Obstacle;
 use crate::policy::Reason;
 
-fn audited(registry: &str) -> Cluster {
+fn auditing(registry: &str) -> Cluster {
     Cluster::new().offering("ghcr", &json!({"namespaces": ["*"], "mode": "Audit"}), &[registry])
 }
 
@@ -36,24 +36,24 @@ fn it_says_what_enforce_would_do_and_does_nothing(
     #[case] reason: Reason,
 ) {
     let review = creation("team-a", &pod(&["ghcr.io/a"]));
-    let cluster = audited("ghcr.io");
+    let cluster = auditing("ghcr.io");
     assert!(matches!(
         cluster.step(&review, &Answers::default()),
         Step::Needs(needs) if matches!(needs[..], [Need::Copy { is_dry_run: true, .. }])
     ));
     let decision = cluster.decide_with(&review, &answer);
     assert_no_effects(&decision);
-    assert_eq!((decision.audited.len(), decision.reason), (usize::from(says.is_some()), reason));
+    assert_eq!((audited(&decision).len(), decision.reason), (usize::from(says.is_some()), reason));
     let warnings = decision.warnings.texts();
     assert!(warnings[0].starts_with(says.unwrap_or("audit: ")), "{warnings:?}");
 }
 
 #[test]
 fn a_credential_that_is_enforced_is_so_beside_one_that_is_audited() {
-    let cluster = audited("ghcr.io").offering("quay", &json!({"namespaces": ["*"]}), &["quay.io"]);
+    let cluster = auditing("ghcr.io").offering("quay", &json!({"namespaces": ["*"]}), &["quay.io"]);
     let decision = cluster.decide(&creation("team-a", &pod(&["ghcr.io/a", "quay.io/a"])));
     assert_eq!((added(&decision), decision.reason), (vec!["regcred-quay"], Reason::Injected));
-    assert_eq!(decision.audited, ["regcred-ghcr"]);
+    assert_eq!(audited(&decision), ["regcred-ghcr"]);
     assert_eq!((decision.effects.len(), decision.relied_on.len()), (1, 1));
 }
 
@@ -63,7 +63,7 @@ fn a_name_that_an_enforced_credential_adds_is_not_counted_again() {
         .offering("alpha", &json!({"namespaces": ["*"], "copyName": "pull", "mode": "Audit"}), &["ghcr.io"])
         .offering("beta", &json!({"namespaces": ["*"], "copyName": "pull"}), &["ghcr.io"]);
     let decision = cluster.decide(&creation("team-a", &pod(&["ghcr.io/a"])));
-    assert_eq!((added(&decision), decision.audited.len()), (vec!["pull"], 0));
+    assert_eq!((added(&decision), audited(&decision).len()), (vec!["pull"], 0));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn nothing_of_an_audited_credential_is_waited_for_when_its_source_is_missing() {
     let cluster = Cluster::new().with_credential("ghcr", &json!({"namespaces": ["*"], "mode": "Audit"}));
     let decision = cluster.decide(&creation("team-a", &pod(&["ghcr.io/a"])));
     assert_no_effects(&decision);
-    assert_eq!(decision.audited, ["regcred-ghcr"]);
+    assert_eq!(audited(&decision), ["regcred-ghcr"]);
     assert!(decision.warnings.texts().iter().all(|text| text.starts_with("audit: ")), "{decision:?}");
 }
 
@@ -84,7 +84,7 @@ fn whoever_debugs_a_pod_is_told_that_it_is_an_audit() {
     review["request"]["operation"] = json!("UPDATE");
     review["request"]["subResource"] = json!("ephemeralcontainers");
     review["request"]["oldObject"] = before;
-    let decision = audited("ghcr.io").decide(&review);
+    let decision = auditing("ghcr.io").decide(&review);
     assert_eq!(decision.reason, Reason::Audited);
     assert!(decision.warnings.texts()[0].starts_with("audit: this image needs"), "{decision:?}");
 }
@@ -115,10 +115,10 @@ proptest! {
         let answer = |free: CopyAnswer| if is_foreign { CopyAnswer::Blocked(Obstacle::Foreign) } else { free };
         let enforced = cluster(["Enforce"; 3]).decide_with(&review, &answer(CopyAnswer::Created));
         let mixed = cluster(modes).decide_with(&review, &answer(CopyAnswer::Absent));
-        let audited = cluster(["Audit"; 3]).decide_with(&review, &answer(CopyAnswer::Absent));
-        assert_no_effects(&audited);
-        prop_assert_eq!(&audited.audited, &added(&enforced));
-        let mut together: Vec<&str> = added(&mixed).into_iter().chain(mixed.audited.iter().map(String::as_str)).collect();
+        let all_audited = cluster(["Audit"; 3]).decide_with(&review, &answer(CopyAnswer::Absent));
+        assert_no_effects(&all_audited);
+        prop_assert_eq!(audited(&all_audited), added(&enforced));
+        let mut together: Vec<&str> = added(&mixed).into_iter().chain(audited(&mixed)).collect();
         together.sort_unstable();
         prop_assert_eq!(together, added(&enforced));
     }

@@ -213,6 +213,6 @@ proptest! {
         let would_add = names(&Verdict::WouldAdd);
         let audited = &names(&Verdict::Never(Why::Audit)) - &would_add;
         prop_assert_eq!(&would_add, &added(&decision).into_iter().collect::<BTreeSet<_>>());
-        prop_assert_eq!(audited, decision.audited.iter().map(String::as_str).collect::<BTreeSet<_>>());
+        prop_assert_eq!(audited, super::audited(&decision).into_iter().collect::<BTreeSet<_>>());
     }
 }

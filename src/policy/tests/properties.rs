@@ -29,7 +29,7 @@ proptest! {
         let before = pod["spec"]["imagePullSecrets"].as_array().cloned().unwrap_or_default();
         let after = patched["spec"]["imagePullSecrets"].as_array().unwrap();
         prop_assert!(after.starts_with(&before), "what was there stays, in its order");
-        prop_assert_eq!(after.len(), before.len() + patch.names().len());
+        prop_assert_eq!(after.len(), before.len() + patch.pull_secrets().len());
         prop_assert!(cluster.decide(&creation("team-a", &patched)).patch.is_none());
     }
 

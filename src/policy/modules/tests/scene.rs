@@ -90,7 +90,7 @@ pub(super) fn decide_with(
     let known = Index::new("regcred-system").snapshot();
     let (mut answers, mut asked) = (Answers::default(), Vec::new());
     for _ in 0..2 {
-        let rule = Rule::for_request(&request).unwrap();
+        let rule = Rule::for_request(&request).next().unwrap();
         match rule.decide(&request, &known, &configuration, &answers, std::time::Instant::now()) {
             Step::Decided(decision) => return (decision, asked),
             Step::Needs(needs) => {

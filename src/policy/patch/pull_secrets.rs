@@ -1,11 +1,10 @@
-//! The JSON patch of a pod.
+//! What is added to a pod.
 
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
-/// Appends pull Secrets to a pod. Built by hand: a generated difference could touch what another webhook has
-/// changed meanwhile, and an operation that does not apply rejects the pod even where failures are ignored.
+/// Pull Secrets that are appended to a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patch {
+pub struct PullSecrets {
     /// Whether the pod has the list; appending to an absent or null list fails, adding it anew would replace one.
     list_exists: bool,
     /// Names to append, in this order.
@@ -24,9 +23,9 @@ struct LocalObjectReference<'a> {
     name: &'a str,
 }
 
-impl Patch {
+impl PullSecrets {
     /// Appends `names`; `None` when there is none.
-    pub fn append_pull_secrets(names: Vec<String>, list_exists: bool) -> Option<Self> {
+    pub fn append(names: Vec<String>, list_exists: bool) -> Option<Self> {
         (!names.is_empty()).then_some(Self { list_exists, names })
     }
 
@@ -36,7 +35,7 @@ impl Patch {
     }
 }
 
-impl Serialize for Patch {
+impl Serialize for PullSecrets {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let references = self.names.iter().map(|name| LocalObjectReference { name });
         if self.list_exists {

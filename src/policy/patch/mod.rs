@@ -1,0 +1,39 @@
+//! The JSON patch of an object.
+
+mod pull_secrets;
+
+use serde::ser::{Serialize, Serializer};
+
+pub use pull_secrets::PullSecrets;
+
+/// A change to an object. Built by hand: a generated difference could touch what another webhook has changed meanwhile, and
+/// an operation that does not apply rejects the object even where failures are ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Patch {
+    /// Appends pull Secrets to a pod.
+    PullSecrets(PullSecrets),
+}
+
+impl Patch {
+    /// The pull Secrets that are appended to a pod.
+    pub fn pull_secrets(&self) -> &[String] {
+        match self {
+            Self::PullSecrets(added) => added.names(),
+        }
+    }
+
+    /// What is added, for logs and audit annotations.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::PullSecrets(added) => added.names().join(","),
+        }
+    }
+}
+
+impl Serialize for Patch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::PullSecrets(added) => added.serialize(serializer),
+        }
+    }
+}
