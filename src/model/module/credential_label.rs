@@ -29,6 +29,9 @@ pub enum CredentialLabel {
 /// Why a label's value is no selector.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Malformed {
+    /// The resource's labels are no list, so that none can be read and none added.
+    #[error("its labels are {}, not a list of names and values", .0.with_article())]
+    NotAList(Type),
     /// No value at all.
     #[error("it has no value")]
     NoValue,
@@ -68,6 +71,10 @@ fn hint(is: Type) -> &'static str {
 impl CredentialLabel {
     /// Reads the labels of a resource; the first of that name counts.
     pub fn of(labels: Option<Json<'_>>) -> Self {
+        match labels.map(Json::json_type) {
+            None | Some(Type::Null | Type::List) => {}
+            Some(other) => return Self::Malformed(Malformed::NotAList(other)),
+        }
         let labels = labels.map(Json::items).unwrap_or_default();
         let mut named = labels.into_iter().map(Json::fields);
         let label =
@@ -216,6 +223,16 @@ mod tests {
         );
     }
 
+    #[rstest]
+    #[case::an_object(r#"{"oci-registry-cred": {"a": "b"}}"#, Type::Object)]
+    #[case::text(r#""oci-registry-cred""#, Type::String)]
+    fn labels_that_are_no_list_are_malformed_for_nothing_can_be_added_to_them(
+        #[case] labels: &str,
+        #[case] expected: Type,
+    ) {
+        assert_eq!(of(labels), CredentialLabel::Malformed(Malformed::NotAList(expected)));
+    }
+
     #[test]
     fn an_entry_without_a_value_is_malformed() {
         assert_eq!(of(r#"[{"name": "oci-registry-cred"}]"#), CredentialLabel::Malformed(Malformed::NoValue));
@@ -234,7 +251,6 @@ mod tests {
     #[rstest]
     #[case("[]")]
     #[case("null")]
-    #[case(r#"{"oci-registry-cred": {"a": "b"}}"#)]
     #[case(r#"["oci-registry-cred", 1, null]"#)]
     #[case(r#"[{"name": "operator.kyma-project.io/oci-registry-cred", "value": {"a": "b"}}]"#)]
     fn labels_without_an_entry_of_the_name_say_nothing(#[case] labels: &str) {

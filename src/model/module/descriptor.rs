@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::credential_label::CredentialLabel;
+use super::credential_label::{CredentialLabel, Malformed};
 use super::repository::Repository;
 use crate::model::json::{Json, Type};
 
@@ -175,7 +175,10 @@ impl Component {
             name: name.as_deref().unwrap_or_default().to_owned(),
             location,
             resources: items(schema.resources()).into_iter().map(Resource::read).collect(),
-            is_labelled: CredentialLabel::of(labels) != CredentialLabel::Absent,
+            is_labelled: !matches!(
+                CredentialLabel::of(labels),
+                CredentialLabel::Absent | CredentialLabel::Malformed(Malformed::NotAList(_))
+            ),
         }
     }
 
@@ -193,6 +196,11 @@ impl Component {
 }
 
 impl Resource {
+    /// What it is called: its name, or its place in the list for one that has none.
+    pub fn called(&self, place: usize) -> String {
+        if self.name.is_empty() { format!("resources[{place}]") } else { self.name.clone() }
+    }
+
     fn read(resource: Json<'_>) -> Self {
         let fields = resource.fields();
         let name = fields.get("name").and_then(Json::text);

@@ -33,13 +33,9 @@ pub(super) fn wrong(component: &Component) -> Vec<Layer<'_>> {
             CredentialLabel::Absent => None,
             CredentialLabel::Malformed(malformed) => Some(malformed),
         };
-        Some(Layer { name: name(number, resource), malformed })
+        Some(Layer { name: resource.called(number), malformed })
     });
     layers.collect()
-}
-
-fn name(number: usize, resource: &Resource) -> String {
-    if resource.name.is_empty() { format!("resources[{number}]") } else { resource.name.clone() }
 }
 
 /// Parts the layers into those that are wrong for the first time, and those that were wrong before.
