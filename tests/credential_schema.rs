@@ -10,6 +10,7 @@ use regcred::api::RegistryCredential;
 use regcred::model::credential::Credential;
 use serde_json::{Value, json};
 
+const KYMA_LABEL: &str = "operator.kyma-project.io/oci-registry-cred";
 const CREDENTIALS: &str = "crd/registrycredentials.regcred.dev";
 
 /// Specs, and what both say of them; nothing where both accept. That the words are the same holds for the rules in CEL
@@ -18,6 +19,7 @@ fn table() -> Vec<(Value, Option<&'static str>)> {
     let images = |pattern: &str| json!({"namespaces": ["*"], "images": ["ghcr.io", pattern]});
     let requires = |operator: &str, values: &[&str]| json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": operator, "values": values}]}});
     let source = |namespace: &str, name: &str| json!({"namespaces": ["*"], "secretRef": {"namespace": namespace, "name": name}});
+    let labels = |labels: Value| json!({"namespaces": ["*"], "moduleLabels": labels});
     vec![
         (images("ghcr.io/org"), None),
         (images("ghcr.io/org/*"), None),
@@ -39,6 +41,32 @@ fn table() -> Vec<(Value, Option<&'static str>)> {
         (json!({"namespaces": ["*"], "excludeNamespaces": ["a b"]}), Some("")),
         (json!({"namespaces": ["*"], "copyName": "a.b-c"}), None),
         (json!({"namespaces": ["*"], "copyName": "A_b"}), Some("")),
+        (labels(json!({KYMA_LABEL: "ghcr"})), None),
+        (labels(json!({"a": "", "B-c_d.9": "X-y_z.0", "a.b-c.io/d": "e"})), None),
+        (
+            labels(
+                json!({"a".repeat(63): "b".repeat(63), format!("{}/{}", "a".repeat(253), "b".repeat(63)): "c"}),
+            ),
+            None,
+        ),
+        (labels(Value::Null), None),
+        (labels(json!({})), Some("")),
+        (labels(json!({"a": "b c"})), Some("")),
+        (labels(json!({"a": "-b"})), Some("")),
+        (labels(json!({"a": "b".repeat(64)})), Some("")),
+        (labels(json!({"Bad Key!": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"/a": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"a/": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"a/b/c": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"A.io/a": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"a..io/a": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"a_": "b"})), Some("a label key is a name of at most 63 letters")),
+        (labels(json!({"a".repeat(64): "b"})), Some("a label key is a name of at most 63 letters")),
+        (
+            labels(json!({format!("{}/a", "a".repeat(254)): "b"})),
+            Some("a label key is a name of at most 63 letters"),
+        ),
         (source("team-a", "pull.v1"), None),
         (source("Team", "pull"), Some("spec.secretRef")),
         (source("a.b", "pull"), Some("spec.secretRef")),

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::credential_status::RegistryCredentialStatus;
 
@@ -80,6 +81,17 @@ pub struct RegistryCredentialSpec {
     )]
     pub images: Vec<String>,
 
+    /// The labels of the Secret that Kyma's Lifecycle Manager is to pull modules with. Where a `ModuleTemplate` is in a registry
+    /// that this credential is for, each layer without a label oci-registry-cred is given one that selects these. Nothing is
+    /// added unless it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 16, "additionalProperties" = label_value()))]
+    #[x_kube(
+        validation = Rule::new("self.all(key, key.matches('^([^/]{1,253}/)?[^/]{1,63}$'))").message(LABEL_KEY),
+        validation = Rule::new("self.all(key, key.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$'))").message(LABEL_KEY)
+    )]
+    pub module_labels: Option<BTreeMap<String, String>>,
+
     /// Name of the copies; regcred-<name> unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -99,6 +111,15 @@ pub struct RegistryCredentialSpec {
     /// Whether pods are changed and Secrets copied, or only told and counted what would be.
     #[serde(default)]
     pub mode: Mode,
+}
+
+/// What both rules on the keys of labels say; in the words of [`crate::model::label::LabelError::Key`].
+const LABEL_KEY: &str = "a label key is a name of at most 63 letters, digits, '-', '_' and '.', that begins and ends with a \
+     letter or digit, after an optional DNS name and '/'";
+
+/// The schema of a label's value.
+fn label_value() -> Value {
+    json!({"type": "string", "maxLength": 63, "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"})
 }
 
 /// When a namespace gets its copy.

@@ -97,8 +97,16 @@ impl<W: Write> Report<W> {
         for warning in decision.warnings.texts() {
             writeln!(output, "    warning: {warning}")?;
         }
-        for name in decision.patch.iter().flat_map(Patch::pull_secrets) {
-            writeln!(output, "    would add pull Secret {name}")?;
+        match &decision.patch {
+            Some(Patch::PullSecrets(added)) => {
+                for name in added.names() {
+                    writeln!(output, "    would add pull Secret {name}")?;
+                }
+            }
+            Some(Patch::ModuleLabels(added)) => {
+                writeln!(output, "    would add {added}")?;
+            }
+            None => {}
         }
         for effect in &decision.effects {
             writeln!(output, "    would create Secret {}", effect.creates)?;

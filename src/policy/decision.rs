@@ -46,10 +46,14 @@ pub enum Reason {
     Injected,
     /// Nothing was to be added.
     NothingToAdd,
-    /// No image needs a credential that is offered here.
+    /// No image needs a credential that is offered here, or none says how layers are labelled.
     NoCredential,
     /// A needed pull Secret could not be added.
     NotInjected,
+    /// Layers of a module were labelled.
+    Labelled,
+    /// Layers of a module could not be labelled.
+    NotLabelled,
     /// Nothing was added, but would have been, were the credential not in mode Audit.
     Audited,
     /// The pod or its namespace opted out.
@@ -74,11 +78,13 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Injected,
         Self::NothingToAdd,
         Self::NoCredential,
         Self::NotInjected,
+        Self::Labelled,
+        Self::NotLabelled,
         Self::Audited,
         Self::OptedOut,
         Self::MirrorPod,
@@ -98,6 +104,8 @@ impl Reason {
             Self::NothingToAdd => "nothing_to_add",
             Self::NoCredential => "no_credential",
             Self::NotInjected => "not_injected",
+            Self::Labelled => "labelled",
+            Self::NotLabelled => "not_labelled",
             Self::Audited => "audited",
             Self::OptedOut => "opted_out",
             Self::MirrorPod => "mirror_pod",

@@ -28,7 +28,7 @@ use crate::review::Request;
 pub use decision::{Decision, Effect, Outcome, Reason};
 pub use lacking::{Lacking, lacking};
 pub use needs::{Answers, NamespaceAnswer, Need, SecretsAnswer};
-pub use patch::{Patch, PullSecrets};
+pub use patch::{ModuleLabels, Patch, PullSecrets};
 pub use warning::Warnings;
 
 /// A step of deciding.
@@ -45,6 +45,8 @@ pub enum Step {
 pub enum Rule {
     /// Adds pull Secrets to a pod that is being created.
     Inject,
+    /// Labels the layers of a module, where a credential says how.
+    ModuleLabels,
     /// Warns when an ephemeral container needs a pull Secret that its pod does not name.
     Ephemeral,
     /// Requires that the layers of a module can be pulled.
@@ -53,12 +55,13 @@ pub enum Rule {
 
 impl Rule {
     /// All rules, in the order in which the API server asks: those that change objects first.
-    pub const ALL: [Self; 3] = [Self::Inject, Self::Ephemeral, Self::Modules];
+    pub const ALL: [Self; 4] = [Self::Inject, Self::ModuleLabels, Self::Ephemeral, Self::Modules];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Inject => "inject",
+            Self::ModuleLabels => "module_labels",
             Self::Ephemeral => "ephemeral",
             Self::Modules => "modules",
         }
@@ -68,6 +71,7 @@ impl Rule {
     pub fn path(self) -> &'static str {
         match self {
             Self::Inject => "/mutate/pods",
+            Self::ModuleLabels => "/mutate/module-templates",
             Self::Ephemeral => "/validate/ephemeral-containers",
             Self::Modules => "/validate/module-templates",
         }
@@ -77,6 +81,7 @@ impl Rule {
     pub fn webhook(self) -> &'static str {
         match self {
             Self::Inject => "inject-pull-secrets.regcred.dev",
+            Self::ModuleLabels => "module-labels.regcred.dev",
             Self::Ephemeral => "ephemeral-containers.regcred.dev",
             Self::Modules => "module-templates.regcred.dev",
         }
@@ -85,7 +90,7 @@ impl Rule {
     /// The kind of configuration that its entry is in.
     pub fn configuration_kind(self) -> &'static str {
         match self {
-            Self::Inject => "MutatingWebhookConfiguration",
+            Self::Inject | Self::ModuleLabels => "MutatingWebhookConfiguration",
             Self::Ephemeral | Self::Modules => "ValidatingWebhookConfiguration",
         }
     }
@@ -94,7 +99,7 @@ impl Rule {
     pub fn is_about_pods(self) -> bool {
         match self {
             Self::Inject | Self::Ephemeral => true,
-            Self::Modules => false,
+            Self::ModuleLabels | Self::Modules => false,
         }
     }
 
@@ -111,7 +116,9 @@ impl Rule {
         match self {
             Self::Inject => asked == ("", "pods", "", "CREATE"),
             Self::Ephemeral => asked == ("", "pods", "ephemeralcontainers", "UPDATE"),
-            Self::Modules => matches!(asked, (module::GROUP, "moduletemplates", "", "CREATE" | "UPDATE")),
+            Self::ModuleLabels | Self::Modules => {
+                matches!(asked, (module::GROUP, "moduletemplates", "", "CREATE" | "UPDATE"))
+            }
         }
     }
 
@@ -126,6 +133,7 @@ impl Rule {
     ) -> Step {
         match self {
             Self::Inject => inject::decide(request, known, answers, now),
+            Self::ModuleLabels => modules::label::decide(request, known, &configuration.modules),
             Self::Ephemeral => ephemeral::decide(request, known, answers),
             Self::Modules => modules::decide(request, &configuration.modules, answers),
         }

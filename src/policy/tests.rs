@@ -40,10 +40,10 @@ fn credential_object(name: &str, spec: &Value) -> Value {
 }
 
 /// A cluster: namespaces `team-a` and `labelled`, and what a test adds.
-struct Cluster(Index);
+pub(crate) struct Cluster(pub(crate) Index);
 
 impl Cluster {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let index = Index::new("regcred-system");
         let namespace = |name: &str, labels: Value| ObjectMeta {
             name: Some(name.into()),
@@ -57,13 +57,13 @@ impl Cluster {
     }
 
     /// A credential whose source holds keys for these registries.
-    fn offering(self, name: &str, spec: &Value, registries: &[&str]) -> Self {
+    pub(crate) fn offering(self, name: &str, spec: &Value, registries: &[&str]) -> Self {
         let auths: serde_json::Map<_, _> =
             registries.iter().map(|registry| ((*registry).to_owned(), json!({"auth": "dTpw"}))).collect();
         self.with_credential(name, spec).with_source(name, &json!({"auths": auths}).to_string())
     }
 
-    fn with_credential(self, name: &str, spec: &Value) -> Self {
+    pub(crate) fn with_credential(self, name: &str, spec: &Value) -> Self {
         self.0.apply_credential(&serde_json::from_value(credential_object(name, spec)).unwrap()).unwrap();
         self
     }

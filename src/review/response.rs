@@ -57,12 +57,14 @@ pub fn encode(uid: &str, decision: &Decision) -> Result<Vec<u8>, serde_json::Err
     if let Some(patch) = &decision.patch {
         let key = match patch {
             Patch::PullSecrets(_) => "pull-secrets",
+            Patch::ModuleLabels(_) => "module-labels",
         };
         audit_annotations.insert(key, patch.summary());
     }
     if let Some(patch) = &decision.audited {
         let key = match patch {
             Patch::PullSecrets(_) => "would-add-pull-secrets",
+            Patch::ModuleLabels(_) => "would-add-module-labels",
         };
         audit_annotations.insert(key, patch.summary());
     }

@@ -13,6 +13,7 @@ pub struct AdmissionMetrics {
     warnings: IntCounter,
     audited_pods: IntCounter,
     audited_injections: IntCounter,
+    audited_modules: IntCounter,
     module_findings: IntCounterVec,
 }
 
@@ -41,6 +42,10 @@ impl AdmissionMetrics {
             "regcred_audit_injections_total",
             "Pull Secrets that these pods would have been given.",
         )?;
+        let audited_modules = IntCounter::new(
+            "regcred_audit_modules_total",
+            "ModuleTemplates whose layers would have been labelled, were the RegistryCredential not in mode Audit.",
+        )?;
         let options = Opts::new(
             "regcred_module_findings_total",
             "ModuleTemplates of which something was found that was warned of, or for which they were refused.",
@@ -52,10 +57,19 @@ impl AdmissionMetrics {
         registry.register(Box::new(module_findings.clone()))?;
         registry.register(Box::new(audited_pods.clone()))?;
         registry.register(Box::new(audited_injections.clone()))?;
+        registry.register(Box::new(audited_modules.clone()))?;
         registry.register(Box::new(decisions.clone()))?;
         registry.register(Box::new(namespace_reads.clone()))?;
         registry.register(Box::new(warnings.clone()))?;
-        Ok(Self { decisions, namespace_reads, warnings, audited_pods, audited_injections, module_findings })
+        Ok(Self {
+            decisions,
+            namespace_reads,
+            warnings,
+            audited_pods,
+            audited_injections,
+            audited_modules,
+            module_findings,
+        })
     }
 
     pub(crate) fn decided(&self, rule: Rule, decision: &Decision) {
@@ -66,13 +80,14 @@ impl AdmissionMetrics {
         }
     }
 
-    /// What mode Audit has kept from a pod that is no dry run.
+    /// What mode Audit has kept from a request that is no dry run.
     pub(crate) fn audited(&self, decision: &Decision) {
         match &decision.audited {
             Some(Patch::PullSecrets(added)) => {
                 self.audited_pods.inc();
                 self.audited_injections.inc_by(added.names().len() as u64);
             }
+            Some(Patch::ModuleLabels(_)) => self.audited_modules.inc(),
             None => {}
         }
     }

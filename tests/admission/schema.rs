@@ -113,6 +113,14 @@ async fn what_has_no_meaning_is_refused_with_the_reason() {
         ("short", with("distribution", json!("Lazy")), "spec.distribution: Unsupported value: \"Lazy\""),
         ("short", with("conflict", json!("overwrite")), "spec.conflict: Unsupported value: \"overwrite\""),
         ("short", with("mode", json!("Off")), "spec.mode: Unsupported value: \"Off\""),
+        (
+            "short",
+            with("moduleLabels", json!({})),
+            "spec.moduleLabels in body should have at least 1 properties",
+        ),
+        ("short", with("moduleLabels", json!({"a": 1})), "spec.moduleLabels.a"),
+        ("short", with("moduleLabels", json!({"a": "b c"})), "spec.moduleLabels.a in body should match"),
+        ("short", with("moduleLabels", json!({"a b": "c"})), "a label key is a name of at most 63 letters"),
         ("short", with("mode", json!(true)), "spec.mode"),
     ];
     let mut wrong = Vec::new();
@@ -157,6 +165,10 @@ async fn what_has_a_meaning_is_accepted() {
         ("short", with("conflict", json!("Adopt"))),
         ("short", with("conflict", json!("Overwrite"))),
         ("short", with("mode", json!("Enforce"))),
+        (
+            "short",
+            with("moduleLabels", json!({"operator.kyma-project.io/oci-registry-cred": "ghcr", "a": ""})),
+        ),
         ("short", with("mode", json!("Audit"))),
     ];
     let mut wrong = Vec::new();

@@ -93,7 +93,7 @@ async fn what_is_not_ours_stays_as_it_is_byte_for_byte() {
         }
     }
     assert_ne!(mutating["metadata"]["resourceVersion"], before.1["metadata"]["resourceVersion"]);
-    for (place, trusted) in [(0, Some(bundle.as_str())), (2, None), (3, None)] {
+    for (place, trusted) in [(0, Some(bundle.as_str())), (3, None), (4, None)] {
         let there = &mutating["webhooks"][place]["clientConfig"]["caBundle"];
         assert_eq!(*there, trusted.map_or(Value::Null, |bundle| BASE64_STANDARD.encode(bundle).into()));
     }
@@ -110,6 +110,7 @@ async fn stir_beside_foreign(installation: &Installation) {
     }
     let ours = [
         "inject-pull-secrets.regcred.dev",
+        "module-labels.regcred.dev",
         "ephemeral-containers.regcred.dev",
         "module-templates.regcred.dev",
     ];
@@ -153,6 +154,6 @@ async fn what_an_admin_took_away_stays_away_and_what_comes_back_is_made_right() 
     control_plane.kubectl(&["apply", "-k", &manifests]).await.succeeded();
     let authority = until_settled(&installation).await;
     let bundles = trust::bundles(control_plane).await;
-    assert_eq!(bundles.len(), 3);
+    assert_eq!(bundles.len(), 4);
     assert!(bundles.iter().all(|(_, bundle)| bundle.contains(&authority)));
 }

@@ -16,6 +16,13 @@ fn each_webhook_looks_at_its_one_resource() {
             "NoneOnDryRun",
         ),
         (
+            "module-labels.regcred.dev",
+            "/mutate/module-templates",
+            ("operator.kyma-project.io", "*", "moduletemplates"),
+            json!(["CREATE", "UPDATE"]),
+            "None",
+        ),
+        (
             "ephemeral-containers.regcred.dev",
             "/validate/ephemeral-containers",
             ("", "v1", "pods/ephemeralcontainers"),
@@ -46,7 +53,9 @@ fn each_webhook_looks_at_its_one_resource() {
         assert_eq!(webhook["clientConfig"]["service"]["path"], path);
         assert_eq!(webhook["sideEffects"], side_effects);
     }
-    assert_eq!(webhook("inject-pull-secrets.regcred.dev")["reinvocationPolicy"], "IfNeeded");
+    for changes in ["inject-pull-secrets.regcred.dev", "module-labels.regcred.dev"] {
+        assert_eq!(webhook(changes)["reinvocationPolicy"], "IfNeeded");
+    }
 }
 
 pub(crate) fn is_about_pods(webhook: &Value) -> bool {
@@ -54,15 +63,25 @@ pub(crate) fn is_about_pods(webhook: &Value) -> bool {
 }
 
 #[test]
-fn what_looks_at_pods_fails_open_and_soon_and_what_looks_at_modules_fails_closed() {
+fn what_changes_objects_or_looks_at_pods_fails_open_and_soon_and_what_judges_modules_fails_closed() {
     for webhook in webhooks() {
         let name = &webhook["name"];
-        let (policy, most) = if is_about_pods(&webhook) { ("Ignore", 3) } else { ("Fail", 10) };
+        let judges_modules = name == "module-templates.regcred.dev";
+        let (policy, most) = if judges_modules { ("Fail", 10) } else { ("Ignore", 3) };
         assert_eq!(webhook["failurePolicy"], policy, "{name}");
         assert!(webhook["timeoutSeconds"].as_u64().unwrap() <= most, "{name}");
         assert_eq!(webhook["matchPolicy"], "Equivalent", "{name}");
         assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]), "{name}");
     }
+}
+
+#[test]
+fn modules_are_labelled_just_where_they_are_judged() {
+    let (labels, judges) = (webhook("module-labels.regcred.dev"), webhook("module-templates.regcred.dev"));
+    for field in ["rules", "matchConditions", "namespaceSelector", "objectSelector", "matchPolicy"] {
+        assert_eq!(labels[field], judges[field], "{field}");
+    }
+    assert_eq!(labels["matchConditions"].as_array().unwrap().len(), 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod configuration;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod labelling;
 mod outage;
 mod procedure;
 mod samples;

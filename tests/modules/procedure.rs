@@ -50,7 +50,7 @@ async fn a_module_in_a_private_registry_is_written_as_documented() {
              Secret to pull them with: raw-manifest, default-cr. Add to each, in spec.descriptor.component.resources[].labels: \
              {name: oci-registry-cred, value: {operator.kyma-project.io/oci-registry-cred: NAME}}, and give the Secret the label \
              operator.kyma-project.io/oci-registry-cred=NAME. If the registry is public, list it in modules.publicRegistries of \
-             regcred's configuration."
+             regcred's configuration; or let regcred add the label, by moduleLabels of the RegistryCredential for the registry."
         ),
         "{refused}"
     );

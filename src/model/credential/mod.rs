@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::ObjectKey;
 use super::keyring::{ImagePattern, ImagePatternError, Target};
+use super::module::{Malformed, Selector};
 use crate::api::{Conflict, Distribution, Mode, RegistryCredential};
 
 pub use namespaces::{NamespaceRule, NotOffered, Offer};
@@ -43,6 +44,8 @@ pub struct Credential {
     pub conflict: Conflict,
     /// Whether it has effects.
     pub mode: Mode,
+    /// What layers of modules in its registries are labelled with, if they are.
+    pub module_labels: Option<Selector>,
     /// What narrows its images; empty for none.
     images: Vec<ImagePattern>,
 }
@@ -94,6 +97,12 @@ pub enum CredentialError {
          list {0} in --namespaces and give regcred its rights there"
     )]
     OutOfScope(String),
+    /// Labels that select no Secret, or every one.
+    #[error(
+        "spec.moduleLabels is wrong: {0}; write the labels of the Secret that modules are pulled with, such as \
+         operator.kyma-project.io/oci-registry-cred: NAME, or leave it out"
+    )]
+    ModuleLabels(Malformed),
     /// Copies that no Secret can be named like.
     #[error(
         "the copies would be called {0:?}, and no Secret can be: up to {LONGEST_NAME} lower-case letters, digits, '-' \
@@ -123,6 +132,7 @@ impl Credential {
             let (namespace, name) = (source.namespace.clone(), source.name.clone());
             return Err(CredentialError::SecretRef { namespace, name });
         }
+        let module_labels = spec.module_labels.clone().map(Selector::new).transpose();
         Ok(Self {
             name: name.into(),
             uid: object.metadata.uid.as_deref().unwrap_or_default().into(),
@@ -133,6 +143,7 @@ impl Credential {
             distribution: spec.distribution,
             conflict: spec.conflict,
             mode: spec.mode,
+            module_labels: module_labels.map_err(CredentialError::ModuleLabels)?,
             images: images.collect::<Result<_, _>>()?,
         })
     }
@@ -140,6 +151,11 @@ impl Credential {
     /// Whether `images` lets it serve an image. The Secret's own keys must answer besides.
     pub fn is_for(&self, target: &Target) -> bool {
         self.images.is_empty() || self.images.iter().any(|pattern| pattern.matches(target))
+    }
+
+    /// The most special of its `images` that match; `None` where nothing narrows it.
+    pub fn narrowed_by(&self, target: &Target) -> Option<&str> {
+        self.images.iter().filter(|pattern| pattern.matches(target)).map(ImagePattern::text).max()
     }
 
     /// Whether `images` lets it serve images of a host, which may be a glob as in a registry Secret.

@@ -99,6 +99,15 @@ proptest! {
 #[case::source_name(
     json!({"namespaces": ["*"], "secretRef": {"namespace": "a", "name": "B"}}), "spec.secretRef is \"a\", \"B\""
 )]
+#[case::no_labels(
+    json!({"namespaces": ["*"], "moduleLabels": {}}), "spec.moduleLabels is wrong: its value is {}, which selects every Secret"
+)]
+#[case::label_key(
+    json!({"namespaces": ["*"], "moduleLabels": {"Bad Key!": "b"}}), "no Secret can have the label \"Bad Key!\": a label key"
+)]
+#[case::label_value(
+    json!({"namespaces": ["*"], "moduleLabels": {"a": "b c"}}), "no Secret can have the label \"a\": a label value"
+)]
 #[case::copy_name(json!({"namespaces": ["*"], "copyName": "Pull_Secret"}), "would be called \"Pull_Secret\"")]
 #[case::copy_name_too_long(json!({"namespaces": ["*"], "copyName": "a".repeat(254)}), "set spec.copyName")]
 fn what_the_schema_refuses_is_refused_with_a_sentence(#[case] spec: Value, #[case] says: &str) {

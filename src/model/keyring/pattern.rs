@@ -98,8 +98,8 @@ fn is_of_default_registry(image: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePattern {
     pattern: Pattern,
-    /// Its host and port as a target, to be held against the patterns of keys.
-    host: String,
+    /// As it was written, in the form that all ways to write it have in common.
+    text: String,
 }
 
 /// Why a text is no image pattern. All but the last are refused by the `CustomResourceDefinition` too, in the same
@@ -147,8 +147,18 @@ impl ImagePattern {
             _ => text.to_owned(),
         };
         let pattern = Pattern::new(text.as_bytes()).ok_or(ImagePatternError::Malformed)?;
-        let host = text.split('/').next().unwrap_or_default().to_owned();
-        Ok(Self { pattern, host })
+        Ok(Self { pattern, text })
+    }
+
+    /// Its text, without what means nothing and with Docker Hub by its short name. Of two that match the same image the more
+    /// special one is the greater.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its host and port, to be held against the patterns of keys.
+    fn host(&self) -> &str {
+        self.text.split('/').next().unwrap_or_default()
     }
 
     /// Whether an image is one of those.
@@ -163,7 +173,7 @@ impl ImagePattern {
             Target::new(host).location.as_ref().is_some_and(|target| pattern.matches_host(target))
         };
         matches(&self.pattern, key)
-            || Pattern::new(key.as_bytes()).is_some_and(|of_key| matches(&of_key, &self.host))
+            || Pattern::new(key.as_bytes()).is_some_and(|of_key| matches(&of_key, self.host()))
     }
 }
 

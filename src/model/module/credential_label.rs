@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::model::json::{Json, Type};
@@ -12,7 +13,7 @@ use crate::model::label::{self, LabelError};
 pub const LABEL: &str = "oci-registry-cred";
 
 /// The labels that a Secret must have to be used: all of them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Selector(BTreeMap<String, String>);
 
 /// What a resource says about its credentials.

@@ -189,6 +189,14 @@ impl Component {
         resources.filter(move |(_, resource)| pulled && resource.access == Access::LocalBlob)
     }
 
+    /// The resources that need a label once they are pulled and have none, with their places in the list.
+    pub fn unlabelled(&self) -> impl Iterator<Item = (usize, &Resource)> {
+        let resources = self.resources.iter().enumerate();
+        resources.filter(|(_, resource)| {
+            resource.access == Access::LocalBlob && resource.label == CredentialLabel::Absent
+        })
+    }
+
     /// Where labels of a resource stand, for people.
     pub fn path_of_labels(&self) -> String {
         format!("spec.descriptor.{}[].labels", self.schema.resources().join("."))

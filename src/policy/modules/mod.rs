@@ -1,11 +1,14 @@
-//! Requires of Kyma's `ModuleTemplates` that their layers can be pulled.
+//! Requires of Kyma's `ModuleTemplates` that their layers can be pulled, and labels them where it is known how.
 //!
 //! Lifecycle Manager finds out when it installs the module, and says so in the state of every Kyma that has it. Here it is
 //! said to whoever writes the `ModuleTemplate`.
 
+mod claim;
+mod concern;
+pub(super) mod label;
 mod layers;
 mod secrets;
-mod words;
+pub(super) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +16,9 @@ mod tests;
 use super::needs::{Answers, Need, SecretsAnswer};
 use super::{Decision, Outcome, Reason, Step};
 use crate::configuration::{Action, FindingKind, Modules};
-use crate::model::module::{Component, Descriptor, Location, ModuleTemplate, Repository, Selector};
+use crate::model::module::{Component, Location, Repository, Selector};
 use crate::review::Request;
+use concern::Concern;
 use words::Words;
 
 /// Something that is wrong with a `ModuleTemplate`.
@@ -29,46 +33,17 @@ struct Finding {
 }
 
 pub(super) fn decide(request: &Request<'_>, rules: &Modules, answers: &Answers) -> Step {
-    let Some(template) = request.object.map(ModuleTemplate::read) else {
-        return not_concerned();
-    };
-    let old = request.old_object.map(ModuleTemplate::read);
-    if template.is_terminating || old.as_ref().is_some_and(|old| old.has_spec_of(&template)) {
-        return not_concerned();
-    }
-    let component = match template.descriptor() {
-        Descriptor::Empty => return not_concerned(),
-        Descriptor::Unrecognised(reason) => {
+    match Concern::of(request, rules) {
+        Concern::Nothing => Step::Decided(Decision::allow(Reason::NotConcerned)),
+        Concern::Unrecognised(reason) => {
             let mut decision = Decision::allow(Reason::Unreadable);
             decision
                 .warnings
                 .add(format!("regcred cannot judge the descriptor of this ModuleTemplate: {reason}"));
-            return Step::Decided(decision);
+            Step::Decided(decision)
         }
-        Descriptor::Component(component) => component,
-    };
-    let old = old.and_then(|old| match old.descriptor() {
-        Descriptor::Component(component) => Some(component),
-        Descriptor::Empty | Descriptor::Unrecognised(_) => None,
-    });
-    if !needs_credentials(&component, rules) {
-        return not_concerned();
+        Concern::Module { component, old } => judge(&component, old.as_ref(), rules, answers),
     }
-    judge(&component, old.filter(|old| needs_credentials(old, rules)).as_ref(), rules, answers)
-}
-
-fn not_concerned() -> Step {
-    Step::Decided(Decision::allow(Reason::NotConcerned))
-}
-
-/// Whether anything of a module is pulled from a registry that is not public.
-fn needs_credentials(component: &Component, rules: &Modules) -> bool {
-    let is_public = match &component.location {
-        Location::Nowhere => return false,
-        Location::Unknown => false,
-        Location::Repository(repository) => rules.is_public(&repository.image_target(&component.name)),
-    };
-    !is_public && component.local_blobs().next().is_some()
 }
 
 fn judge(component: &Component, old: Option<&Component>, rules: &Modules, answers: &Answers) -> Step {

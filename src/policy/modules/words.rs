@@ -32,7 +32,7 @@ impl<'a> Words<'a> {
                  them with: {names}. Add to each, in {path}: {{name: oci-registry-cred, value: \
                  {{operator.kyma-project.io/oci-registry-cred: NAME}}}}, and give the Secret the label \
                  operator.kyma-project.io/oci-registry-cred=NAME. If the registry is public, list it in modules.publicRegistries of \
-                 regcred's configuration."
+                 regcred's configuration; or let regcred add the label, by moduleLabels of the RegistryCredential for the registry."
             ),
             warning: format!(
                 "layers without the label oci-registry-cred are pulled without a Secret: {names}"
@@ -59,7 +59,7 @@ impl<'a> Words<'a> {
 
     pub(super) fn of_secrets(&self, finding: SecretFinding, selector: &Selector, is_old: bool) -> Finding {
         let SecretFinding { kind, text } = finding;
-        let selector = visible(&selector.to_string(), LONGEST_REASON);
+        let selector = selecting(selector);
         Finding {
             kind,
             is_old,
@@ -83,7 +83,8 @@ impl<'a> Words<'a> {
 /// without scrolling.
 const LONGEST_REASON: usize = 200;
 
-fn listed(mut names: impl ExactSizeIterator<Item = String>) -> String {
+/// The first of them, and how many more there are.
+pub(in crate::policy) fn listed(mut names: impl ExactSizeIterator<Item = String>) -> String {
     let all = names.len();
     let first: Vec<String> = names.by_ref().take(NAMED).collect();
     match all - first.len() {
@@ -92,8 +93,14 @@ fn listed(mut names: impl ExactSizeIterator<Item = String>) -> String {
     }
 }
 
-fn shown(name: &str) -> String {
+/// A name, as it may be shown.
+pub(in crate::policy) fn shown(name: &str) -> String {
     visible(name, LONGEST_NAME)
+}
+
+/// Labels by which Secrets are found, as they may be shown.
+pub(in crate::policy) fn selecting(selector: &Selector) -> String {
+    visible(&selector.to_string(), LONGEST_REASON)
 }
 
 /// On one line, and not longer than that.

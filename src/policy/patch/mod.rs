@@ -1,9 +1,11 @@
 //! The JSON patch of an object.
 
+mod module_labels;
 mod pull_secrets;
 
 use serde::ser::{Serialize, Serializer};
 
+pub use module_labels::ModuleLabels;
 pub use pull_secrets::PullSecrets;
 
 /// A change to an object. Built by hand: a generated difference could touch what another webhook has changed meanwhile, and
@@ -12,6 +14,8 @@ pub use pull_secrets::PullSecrets;
 pub enum Patch {
     /// Appends pull Secrets to a pod.
     PullSecrets(PullSecrets),
+    /// Appends the label by which Secrets are found to layers of a module. Boxed, for it is larger and rare.
+    ModuleLabels(Box<ModuleLabels>),
 }
 
 impl Patch {
@@ -19,6 +23,7 @@ impl Patch {
     pub fn pull_secrets(&self) -> &[String] {
         match self {
             Self::PullSecrets(added) => added.names(),
+            Self::ModuleLabels(_) => &[],
         }
     }
 
@@ -26,6 +31,7 @@ impl Patch {
     pub fn summary(&self) -> String {
         match self {
             Self::PullSecrets(added) => added.names().join(","),
+            Self::ModuleLabels(added) => added.selector().to_string(),
         }
     }
 }
@@ -34,6 +40,7 @@ impl Serialize for Patch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::PullSecrets(added) => added.serialize(serializer),
+            Self::ModuleLabels(added) => added.serialize(serializer),
         }
     }
 }

@@ -92,7 +92,7 @@ fn a_layer_without_the_label_is_refused_by_name_and_with_what_to_add(
              Lifecycle Manager finds the Secret to pull them with: raw-manifest, default-cr. Add to each, in {path}: {{name: \
              oci-registry-cred, value: {{operator.kyma-project.io/oci-registry-cred: NAME}}}}, and give the Secret the label \
              operator.kyma-project.io/oci-registry-cred=NAME. If the registry is public, list it in modules.publicRegistries \
-             of regcred's configuration."
+             of regcred's configuration; or let regcred add the label, by moduleLabels of the RegistryCredential for the registry."
         )
     );
 }

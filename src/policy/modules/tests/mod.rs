@@ -1,5 +1,6 @@
 //! What is said about `ModuleTemplates`.
 
+mod labelling;
 mod labels;
 mod properties;
 mod scene;

@@ -40,7 +40,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// A descriptor whose parts may be anything.
-fn any_descriptor() -> impl Strategy<Value = Value> {
+pub(super) fn any_descriptor() -> impl Strategy<Value = Value> {
     let resource = prop_oneof![
         any_json(),
         (any_json(), any_json()).prop_map(|(name, labels)| {

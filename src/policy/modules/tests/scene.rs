@@ -1,11 +1,14 @@
 //! `ModuleTemplates`, and what is said about them.
 #![allow(clippy::needless_pass_by_value, reason = "objects are written as values, not as references to them")]
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use crate::configuration::Configuration;
 use crate::knowledge::Index;
 use crate::model::module::SelectedSecret;
+use crate::policy::tests::Cluster;
 use crate::policy::{Answers, Decision, Need, Outcome, Rule, SecretsAnswer, Step};
 use crate::review;
 
@@ -83,15 +86,13 @@ pub(super) fn decide_with(
     configuration: &str,
     answer: SecretsAnswer,
 ) -> (Decision, Vec<String>) {
-    let text = format!("apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n{configuration}");
-    let configuration = Configuration::parse(&text).unwrap();
     let body = review.to_string();
     let request = review::decode(body.as_bytes()).unwrap();
     let known = Index::new("regcred-system").snapshot();
+    let configuration = configured(configuration);
     let (mut answers, mut asked) = (Answers::default(), Vec::new());
     for _ in 0..2 {
-        let rule = Rule::for_request(&request).next().unwrap();
-        match rule.decide(&request, &known, &configuration, &answers, std::time::Instant::now()) {
+        match Rule::Modules.decide(&request, &known, &configuration, &answers, Instant::now()) {
             Step::Decided(decision) => return (decision, asked),
             Step::Needs(needs) => {
                 for need in needs {
@@ -103,6 +104,34 @@ pub(super) fn decide_with(
         }
     }
     panic!("one look at the Secrets was not enough");
+}
+
+fn configured(text: &str) -> Configuration {
+    let text = format!("apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n{text}");
+    Configuration::parse(&text).unwrap()
+}
+
+/// Decides how layers are labelled.
+pub(super) fn label_by(review: &Value, configuration: &str, cluster: &Cluster) -> Decision {
+    let body = review.to_string();
+    let request = review::decode(body.as_bytes()).unwrap();
+    let (known, answers) = (cluster.0.snapshot(), Answers::default());
+    let rule = Rule::ModuleLabels;
+    match rule.decide(&request, &known, &configured(configuration), &answers, Instant::now()) {
+        Step::Decided(decision) => decision,
+        Step::Needs(needs) => panic!("nobody need be asked: {needs:?}"),
+    }
+}
+
+/// An object as the API server makes it of a patch.
+pub(super) fn patched(object: &Value, decision: &Decision) -> Value {
+    let mut object = object.clone();
+    if let Some(patch) = &decision.patch {
+        let operations: json_patch::Patch =
+            serde_json::from_value(serde_json::to_value(patch).unwrap()).unwrap();
+        json_patch::patch(&mut object, &operations).unwrap();
+    }
+    object
 }
 
 /// Why it is refused; empty if it is not.
