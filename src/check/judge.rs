@@ -106,7 +106,7 @@ fn joined(former: Decision, mut decision: Decision) -> Decision {
 }
 
 /// An object as the API server makes it of a patch; `None` for one that nests too deep to be read as a whole.
-fn patched(object: &RawValue, patch: &Patch) -> Option<Box<RawValue>> {
+pub(super) fn patched(object: &RawValue, patch: &Patch) -> Option<Box<RawValue>> {
     let mut object: Value = serde_json::from_str(object.get()).ok()?;
     let operations: json_patch::Patch = serde_json::from_value(serde_json::to_value(patch).ok()?).ok()?;
     json_patch::patch(&mut object, &operations).ok()?;

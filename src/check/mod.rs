@@ -1,6 +1,7 @@
 //! `regcred check`: judges files by the rules of the server, without a cluster.
 
 mod documents;
+mod fix;
 mod judge;
 pub(crate) mod objects;
 pub(crate) mod problem;
@@ -21,8 +22,10 @@ use clap::{Args, ValueEnum};
 use thiserror::Error;
 
 use crate::configuration;
+use crate::model::module::Selector;
+use judge::Judgement;
 use objects::{Content, Object, each};
-use problem::Problem;
+use problem::{Problem, Reason};
 use report::Report;
 pub(crate) use report::{Format, visible};
 use request::{OldObjects, Requests};
@@ -40,6 +43,10 @@ note on standard error says so. Nothing is written anywhere, and no value of a S
 A recorded AdmissionReview is judged as the request that it is, whatever --operation says. Objects of kinds that no rule \
 looks at are allowed; so is a Deployment, for the rules look at its pods.
 
+With --fix each ModuleTemplate is written to standard output with the label on each local blob that has none, as YAML, or \
+one JSON object per line with -o json; labels that are there stay as they are. Comments and the order of fields cannot be \
+kept. The verdicts about what is written are told on standard error. Objects of other kinds are left out.
+
 With -o json each line has source (file:line), kind, namespace, name (with * for a name that the API server is to \
 generate), operation, allowed, message, warnings, patch (RFC 6902, or null) and effects (what would be written).
 
@@ -49,7 +56,8 @@ and the rest is judged), or the command line is wrong.
 Examples:
   regcred check -f manifests/ --state cluster/
   kustomize build overlays/production | regcred check -f - --state cluster/ -o json
-  regcred check -f new/ --operation update --old current/ --state cluster/";
+  regcred check -f new/ --operation update --old current/ --state cluster/
+  regcred check --fix --registry-cred-selector=operator.kyma-project.io/oci-registry-cred=ghcr -f template.yaml";
 
 /// The arguments of `regcred check`.
 #[derive(Debug, Args)]
@@ -82,6 +90,14 @@ pub struct Arguments {
     /// The configuration that the server has, as given to regcred serve
     #[arg(long, env = "REGCRED_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Write each module with a label oci-registry-cred on every local blob that has none; comments are not kept
+    #[arg(long)]
+    fix: bool,
+
+    /// What that label says: the labels of the Secret that the module is pulled with
+    #[arg(long, value_name = "KEY=VALUE[,KEY=VALUE]")]
+    registry_cred_selector: Option<Selector>,
 
     /// How the decisions are written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -124,6 +140,15 @@ enum UsageError {
     NoOld,
     #[error("--old is for an update: add --operation update, or leave out --old")]
     OldWithoutUpdate,
+    #[error(
+        "--fix must know which label to add: name the labels of the Secret that the module is pulled with, as in \
+         --registry-cred-selector=operator.kyma-project.io/oci-registry-cred=NAME"
+    )]
+    NoSelector,
+    #[error("--registry-cred-selector says what --fix is to add: add --fix, or leave it out")]
+    SelectorWithoutFix,
+    #[error("--fix writes objects as they are to be created: leave out --operation")]
+    FixOfOperation,
     #[error("standard input can be read once: give - to only one of -f, --state and --old")]
     StandardInputTwice,
 }
@@ -139,6 +164,12 @@ impl Arguments {
             Err(UsageError::NoOld)
         } else if self.operation != Operation::Update && !self.old.is_empty() {
             Err(UsageError::OldWithoutUpdate)
+        } else if self.fix && self.registry_cred_selector.is_none() {
+            Err(UsageError::NoSelector)
+        } else if !self.fix && self.registry_cred_selector.is_some() {
+            Err(UsageError::SelectorWithoutFix)
+        } else if self.fix && self.operation != Operation::Create {
+            Err(UsageError::FixOfOperation)
         } else {
             Ok(())
         }
@@ -151,52 +182,84 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         say(&error.to_string());
         return ExitCode::from(2);
     }
-    // A reader that has gone, as in `| head`, wants no more.
-    judge_all(arguments).unwrap_or(ExitCode::from(2))
-}
-
-fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
     let mut has_problem = false;
     let mut complain = |problem: Problem| {
         has_problem = true;
         say(&problem.to_string());
     };
-    let configuration = match arguments.config.as_deref().map(configuration::read).transpose() {
-        Ok(configuration) => configuration.unwrap_or_default(),
-        Err(error) => {
-            say(&error.to_string());
-            return Ok(ExitCode::from(2));
-        }
+    let Some(mut session) = Session::new(arguments, &mut complain) else {
+        return ExitCode::from(2);
     };
-    let mut state = State::read(&arguments.state, &arguments.namespace, &arguments.served, &mut complain);
-    state.configuration = configuration;
-    let requests = Requests {
-        operation: arguments.operation,
-        namespace: arguments.namespace.clone(),
-        old: old_objects(arguments, &mut complain),
+    let judged = match arguments.registry_cred_selector.as_ref() {
+        Some(selector) => fix::fix_all(arguments, selector, &mut session, &mut complain),
+        None => judge_all(arguments, &mut session, &mut complain),
     };
+    match judged {
+        Ok(_) if has_problem => ExitCode::from(2),
+        Ok(is_denied) => ExitCode::from(u8::from(is_denied)),
+        // A reader that has gone, as in `| head`, wants no more.
+        Err(_) => ExitCode::from(2),
+    }
+}
+
+/// What objects are judged by.
+struct Session {
+    state: State,
+    requests: Requests,
+    now: Instant,
+}
+
+impl Session {
+    /// `None` when there is no configuration to judge by; that is told already.
+    fn new(arguments: &Arguments, complain: &mut impl FnMut(Problem)) -> Option<Self> {
+        let configuration = match arguments.config.as_deref().map(configuration::read).transpose() {
+            Ok(configuration) => configuration.unwrap_or_default(),
+            Err(error) => {
+                say(&error.to_string());
+                return None;
+            }
+        };
+        let mut state =
+            State::read(&arguments.state, &arguments.namespace, &arguments.served, &mut *complain);
+        state.configuration = configuration;
+        let requests = Requests {
+            operation: arguments.operation,
+            namespace: arguments.namespace.clone(),
+            old: old_objects(arguments, complain),
+        };
+        Some(Self { state, requests, now: Instant::now() })
+    }
+
+    fn judge(&mut self, content: Content) -> Result<Judgement, Reason> {
+        let review = match content {
+            Content::Review(review) => review,
+            Content::Object(mut object) => {
+                if self.requests.operation == Operation::Create {
+                    self.state.complete(&mut object, &self.requests.namespace);
+                }
+                self.requests.review(object)?
+            }
+        };
+        judge::judge(&review, &mut self.state, self.now)
+    }
+}
+
+/// Writes what is decided about each object; whether anything is denied.
+fn judge_all(
+    arguments: &Arguments,
+    session: &mut Session,
+    mut complain: impl FnMut(Problem),
+) -> io::Result<bool> {
     let mut report = Report::new(arguments.output, BufWriter::new(io::stdout().lock()));
     let mut is_about_pods = false;
     let mut written = Ok(());
-    let now = Instant::now();
     each(&arguments.filenames, |object| {
         if written.is_err() {
             return;
         }
-        let judged = object.and_then(|Object { place, content }| {
-            let review = match content {
-                Content::Review(review) => Ok(review),
-                Content::Object(mut object) => {
-                    if requests.operation == Operation::Create {
-                        state.complete(&mut object, &requests.namespace);
-                    }
-                    requests.review(object)
-                }
-            };
-            match review.and_then(|review| judge::judge(&review, &mut state, now)) {
-                Ok(judgement) => Ok((place, judgement)),
-                Err(reason) => Err(Problem { place, reason }),
-            }
+        let judged = object.and_then(|Object { place, content }| match session.judge(content) {
+            Ok(judgement) => Ok((place, judgement)),
+            Err(reason) => Err(Problem { place, reason }),
         });
         match judged {
             Ok((place, judgement)) => {
@@ -208,11 +271,11 @@ fn judge_all(arguments: &Arguments) -> io::Result<ExitCode> {
     });
     written?;
     let is_denied = report.end()?;
-    if is_about_pods && state.known.credentials.is_empty() {
+    if is_about_pods && session.state.known.credentials.is_empty() {
         say("note: --state holds no RegistryCredential, so no pod gets a pull Secret");
     }
-    note_absent(&state.absent_namespaces);
-    Ok(ExitCode::from(if has_problem { 2 } else { u8::from(is_denied) }))
+    note_absent(&session.state.absent_namespaces);
+    Ok(is_denied)
 }
 
 fn old_objects(arguments: &Arguments, mut complain: impl FnMut(Problem)) -> OldObjects {

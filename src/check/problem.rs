@@ -52,6 +52,8 @@ pub(crate) enum Reason {
     EmptyFolder,
     #[error("holds no object")]
     NoObject,
+    #[error("holds no ModuleTemplate, and --fix is for those alone")]
+    NoModuleTemplate,
     #[error(
         "nests too deep for what regcred adds to it to be worked out; nest no deeper than {MAXIMUM_DEPTH}"
     )]

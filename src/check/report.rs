@@ -1,5 +1,6 @@
 //! What was decided, for people and for programs.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -129,6 +130,11 @@ impl<W: Write> Report<W> {
         };
         serde_json::to_writer(&mut self.output, &line)?;
         writeln!(self.output)
+    }
+
+    /// Says something about the object before.
+    pub(super) fn remark(&mut self, text: impl Display) -> io::Result<()> {
+        writeln!(self.output, "    {text}")
     }
 
     /// Ends the report; whether anything was denied.

@@ -1,5 +1,6 @@
 //! `ModuleTemplates` that are labelled as they are written, because a credential says how.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
@@ -168,6 +169,65 @@ async fn two_credentials_that_claim_a_registry_alike_label_nothing_and_a_warning
     let told = format!("Warning: no label added: narrow images of regcred {} or {rival}", declared.name);
     assert!(refused.contains(&told), "{refused}");
     assert!(refused.contains("have no label oci-registry-cred"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_check_writes_with_the_label_is_read_by_kubectl_as_it_was_meant_and_taken() {
+    let control_plane = installation().await.control_plane();
+    let (name, value) = (unique("sample"), unique("creds"));
+    let mut object =
+        template(&name, &v2(json!([layer("raw-manifest", json!([])), layer("config", Value::Null)])));
+    // Texts that a reader of YAML may take for something else.
+    let texts = [
+        "yes",
+        "off",
+        "y",
+        "~",
+        "null",
+        "1_000",
+        "0755",
+        "0o17",
+        "0x1F",
+        "1e3",
+        ".5",
+        "12:30:45",
+        "2026-01-01",
+        "=",
+        "<<",
+        "",
+        " a ",
+        "- a",
+        "a: b",
+        "a # b",
+        "!a",
+        "&a",
+        "*a",
+        "@a",
+        "%a",
+        "---",
+        "'a",
+        "\"a\"",
+        "a\nb",
+        "a\n\n",
+        "  a\nb",
+        "\ta",
+    ];
+    let texts: serde_json::Map<String, Value> =
+        texts.iter().enumerate().map(|(number, text)| (format!("t{number}"), (*text).into())).collect();
+    object["metadata"]["annotations"] = Value::Object(texts.clone());
+    let written = control_plane.manifest(&object.to_string());
+    let run = Command::new(env!("CARGO_BIN_EXE_regcred"))
+        .args(["check", "--fix", &format!("--registry-cred-selector={KEY}={value}"), "-f", &written])
+        .output()
+        .unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    let labelled = control_plane.manifest(&String::from_utf8(run.stdout).unwrap());
+    control_plane.kubectl_as(User::Admin, &["create", "-f", &labelled]).await.succeeded();
+    let stored = stored(control_plane, &name).await;
+    assert_eq!(stored["metadata"]["annotations"], Value::Object(texts));
+    let labels = json!([label(&value)]);
+    let expected = v2(json!([layer("raw-manifest", labels.clone()), layer("config", labels)]));
+    assert_eq!(stored["spec"]["descriptor"], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,10 +7,12 @@ mod credential_label;
 mod descriptor;
 mod repository;
 mod selected_secret;
+mod selector_text;
 mod template;
 
 pub use credential_label::{CredentialLabel, LABEL, Malformed, Selector};
 pub use descriptor::{Access, Component, Descriptor, Location, Resource, Schema, Unrecognised};
 pub use repository::Repository;
 pub use selected_secret::{Content, SelectedSecret};
+pub use selector_text::SelectorTextError;
 pub use template::{GROUP, ModuleTemplate};
