@@ -237,6 +237,9 @@ impl Session {
                 if self.requests.operation == Operation::Create {
                     self.state.complete(&mut object, &self.requests.namespace);
                 }
+                if object.is("", "Secret") {
+                    state::join_data(&mut object);
+                }
                 self.requests.review(object)?
             }
         };

@@ -18,7 +18,7 @@ pub(crate) type OldObjects = HashMap<Identity, ApiObject>;
 /// Makes reviews of objects.
 pub(crate) struct Requests {
     pub(crate) operation: Operation,
-    /// The namespace of pods that name none.
+    /// The namespace of pods and Secrets that name none.
     pub(crate) namespace: String,
     pub(crate) old: OldObjects,
 }
@@ -27,13 +27,14 @@ impl Requests {
     /// The review of an object, as JSON: the server's decoder reads it, as it reads those of the API server.
     pub(crate) fn review(&self, mut object: ApiObject) -> Result<String, Reason> {
         let identity = object.identity(&self.namespace);
-        if object.is("", "Pod") && object.metadata("namespace").is_empty() {
+        let is_in_a_namespace = object.is("", "Pod") || object.is("", "Secret");
+        if is_in_a_namespace && object.metadata("namespace").is_empty() {
             // The API server fills it in before it asks.
             if let Some(Value::Object(metadata)) = object.value.get_mut("metadata") {
                 metadata.insert("namespace".to_owned(), self.namespace.as_str().into());
             }
         }
-        let has_namespace = object.is("", "Pod") || !object.metadata("namespace").is_empty();
+        let has_namespace = is_in_a_namespace || !object.metadata("namespace").is_empty();
         let kind = GroupVersionKind::gvk(&object.group, &object.version, &object.kind);
         let resource = ApiResource::from_gvk(&kind);
         let mut request = json!({

@@ -220,16 +220,21 @@ impl Objects {
     }
 }
 
-/// A Secret as the API server would store it: `stringData` goes into `data`, and base64 may have line breaks.
-fn secret(mut object: ApiObject, namespace: &str) -> Result<Secret, Reason> {
-    let description = object.metadata("name").to_owned();
-    if let Some(Value::Object(data)) = object.value.get_mut("data") {
+/// Base64 may have line breaks in a file, and has none where the API server gives it.
+pub(super) fn join_data(secret: &mut ApiObject) {
+    if let Some(Value::Object(data)) = secret.value.get_mut("data") {
         for value in data.values_mut() {
             if let Value::String(text) = value {
                 text.retain(|character| !matches!(character, '\r' | '\n'));
             }
         }
     }
+}
+
+/// A Secret as the API server would store it: `stringData` goes into `data`.
+fn secret(mut object: ApiObject, namespace: &str) -> Result<Secret, Reason> {
+    let description = object.metadata("name").to_owned();
+    join_data(&mut object);
     let mut secret: Secret =
         serde_json::from_value(object.value).map_err(|_| Reason::SecretForm(description))?;
     let strings = secret.string_data.take().unwrap_or_default().into_iter();

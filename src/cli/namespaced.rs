@@ -42,14 +42,20 @@ pub(super) fn roles(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
     namespaces.iter().flat_map(of_namespace).collect()
 }
 
-/// Patches: the server looks at these namespaces alone, and is asked about pods of no others.
+/// Patches: the server looks at these namespaces alone, and is asked about pods and Secrets of no others.
 pub(super) fn limits(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
     let names: Vec<&str> = namespaces.iter().map(AsRef::as_ref).collect();
-    let selector = json!({"matchExpressions": [
-        {"key": "kubernetes.io/metadata.name", "operator": "In", "values": names},
-        {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": SYSTEM_NAMESPACES},
-        {"key": "regcred.dev/inject", "operator": "NotIn", "values": ["disabled"]},
-    ]});
+    let entry = |rule: &Rule| {
+        let mut expressions = vec![
+            json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}),
+            json!({"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": SYSTEM_NAMESPACES}),
+        ];
+        if rule.is_about_pods() {
+            expressions
+                .push(json!({"key": "regcred.dev/inject", "operator": "NotIn", "values": ["disabled"]}));
+        }
+        json!({"name": rule.webhook(), "namespaceSelector": {"matchExpressions": expressions}})
+    };
     let mut variables = vec![json!({"name": "REGCRED_NAMESPACES", "value": names.join(",")})];
     if evicts {
         variables.push(json!({"name": "REGCRED_EVICT_FAILING_PODS", "value": "true"}));
@@ -60,12 +66,14 @@ pub(super) fn limits(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
         "metadata": {"name": NAME, "namespace": REGCRED_NAMESPACE},
         "spec": {"template": {"spec": {"containers": [container]}}},
     });
-    let configurations = Rule::ALL.into_iter().filter(|rule| rule.is_about_pods()).map(|rule| {
-        json!({
-            "apiVersion": "admissionregistration.k8s.io/v1", "kind": rule.configuration_kind(),
+    let rules: Vec<Rule> = Rule::ALL.into_iter().filter(|rule| rule.keeps_to_scope()).collect();
+    let of_kinds = rules.chunk_by(|one, next| one.configuration_kind() == next.configuration_kind());
+    let configurations = of_kinds.filter_map(|rules| {
+        Some(json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": rules.first()?.configuration_kind(),
             "metadata": {"name": NAME},
-            "webhooks": [{"name": rule.webhook(), "namespaceSelector": selector}],
-        })
+            "webhooks": rules.iter().map(entry).collect::<Vec<Value>>(),
+        }))
     });
     std::iter::once(deployment).chain(configurations).collect()
 }

@@ -56,7 +56,8 @@ impl Snapshot {
         fit(credential, self.keyring(credential), image)
     }
 
-    fn keyring(&self, credential: &Credential) -> Option<&Keyring> {
+    /// The keys of a credential's Secret, if they are known.
+    pub fn keyring(&self, credential: &Credential) -> Option<&Keyring> {
         self.sources.get(&credential.source)?.keyring.as_deref()
     }
 }

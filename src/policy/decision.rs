@@ -60,7 +60,7 @@ pub enum Reason {
     OptedOut,
     /// A static pod's mirror, which its node would delete if it were changed.
     MirrorPod,
-    /// A namespace that regcred keeps out of.
+    /// A namespace that regcred keeps out of, or is kept out of.
     SystemNamespace,
     /// Nothing of the object is what the rule is about.
     NotConcerned,

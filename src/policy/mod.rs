@@ -51,11 +51,14 @@ pub enum Rule {
     Ephemeral,
     /// Requires that the layers of a module can be pulled.
     Modules,
+    /// Warns when a Secret that modules are pulled with is of no use for that.
+    ModuleSecrets,
 }
 
 impl Rule {
     /// All rules, in the order in which the API server asks: those that change objects first.
-    pub const ALL: [Self; 4] = [Self::Inject, Self::ModuleLabels, Self::Ephemeral, Self::Modules];
+    pub const ALL: [Self; 5] =
+        [Self::Inject, Self::ModuleLabels, Self::Ephemeral, Self::Modules, Self::ModuleSecrets];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
@@ -64,6 +67,7 @@ impl Rule {
             Self::ModuleLabels => "module_labels",
             Self::Ephemeral => "ephemeral",
             Self::Modules => "modules",
+            Self::ModuleSecrets => "module_secrets",
         }
     }
 
@@ -74,6 +78,7 @@ impl Rule {
             Self::ModuleLabels => "/mutate/module-templates",
             Self::Ephemeral => "/validate/ephemeral-containers",
             Self::Modules => "/validate/module-templates",
+            Self::ModuleSecrets => "/validate/module-secrets",
         }
     }
 
@@ -84,6 +89,7 @@ impl Rule {
             Self::ModuleLabels => "module-labels.regcred.dev",
             Self::Ephemeral => "ephemeral-containers.regcred.dev",
             Self::Modules => "module-templates.regcred.dev",
+            Self::ModuleSecrets => "module-secrets.regcred.dev",
         }
     }
 
@@ -91,7 +97,7 @@ impl Rule {
     pub fn configuration_kind(self) -> &'static str {
         match self {
             Self::Inject | Self::ModuleLabels => "MutatingWebhookConfiguration",
-            Self::Ephemeral | Self::Modules => "ValidatingWebhookConfiguration",
+            Self::Ephemeral | Self::Modules | Self::ModuleSecrets => "ValidatingWebhookConfiguration",
         }
     }
 
@@ -99,8 +105,14 @@ impl Rule {
     pub fn is_about_pods(self) -> bool {
         match self {
             Self::Inject | Self::Ephemeral => true,
-            Self::ModuleLabels | Self::Modules => false,
+            Self::ModuleLabels | Self::Modules | Self::ModuleSecrets => false,
         }
+    }
+
+    /// Whether it is asked only about namespaces that regcred is not kept out of, where it is limited to some: it is about
+    /// pods, or sees what is in Secrets.
+    pub fn keeps_to_scope(self) -> bool {
+        self.is_about_pods() || self == Self::ModuleSecrets
     }
 
     /// The rules that look at a request, in the order in which the API server asks; none for kinds and operations that no
@@ -116,6 +128,7 @@ impl Rule {
         match self {
             Self::Inject => asked == ("", "pods", "", "CREATE"),
             Self::Ephemeral => asked == ("", "pods", "ephemeralcontainers", "UPDATE"),
+            Self::ModuleSecrets => matches!(asked, ("", "secrets", "", "CREATE" | "UPDATE")),
             Self::ModuleLabels | Self::Modules => {
                 matches!(asked, (module::GROUP, "moduletemplates", "", "CREATE" | "UPDATE"))
             }
@@ -136,6 +149,7 @@ impl Rule {
             Self::ModuleLabels => modules::label::decide(request, known, &configuration.modules),
             Self::Ephemeral => ephemeral::decide(request, known, answers),
             Self::Modules => modules::decide(request, &configuration.modules, answers),
+            Self::ModuleSecrets => modules::secret::decide(request, known, &configuration.modules),
         }
     }
 }

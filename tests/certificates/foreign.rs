@@ -113,6 +113,7 @@ async fn stir_beside_foreign(installation: &Installation) {
         "module-labels.regcred.dev",
         "ephemeral-containers.regcred.dev",
         "module-templates.regcred.dev",
+        "module-secrets.regcred.dev",
     ];
     let bundles = trust::bundles(control_plane).await;
     let count = bundles
@@ -154,6 +155,6 @@ async fn what_an_admin_took_away_stays_away_and_what_comes_back_is_made_right() 
     control_plane.kubectl(&["apply", "-k", &manifests]).await.succeeded();
     let authority = until_settled(&installation).await;
     let bundles = trust::bundles(control_plane).await;
-    assert_eq!(bundles.len(), 4);
+    assert_eq!(bundles.len(), 5);
     assert!(bundles.iter().all(|(_, bundle)| bundle.contains(&authority)));
 }

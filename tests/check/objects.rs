@@ -111,6 +111,31 @@ fn a_credential_that_cannot_be_used_is_denied_with_a_sentence(
     assert_eq!(deletion.code, 0, "what is wrong can be deleted");
 }
 
+#[rstest]
+#[case::labelled("labels: {operator.kyma-project.io/oci-registry-cred: a}", "team-a", &[
+    "Lifecycle Manager passes over a Secret of type Opaque: make it a kubernetes.io/dockerconfigjson",
+    "Lifecycle Manager before 2024 wants label operator.kyma-project.io/managed-by: lifecycle-manager",
+])]
+#[case::not_labelled("labels: {a: b}", "team-a", &[])]
+#[case::where_regcred_keeps_out("labels: {operator.kyma-project.io/oci-registry-cred: a}", "kube-system", &[])]
+fn a_secret_that_modules_are_pulled_with_is_warned_of(
+    #[case] labels: &str,
+    #[case] namespace: &str,
+    #[case] warnings: &[&str],
+) {
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: a, {labels}}}\ntype: Opaque\n\
+         data:\n  a: |\n    aHVudGVy\n    Mg==\n"
+    );
+    let run = files(&secret).check(&["-f", "object.yaml", "-n", namespace, "-o", "json"]);
+    let verdict = run.line();
+    assert_eq!((&verdict["allowed"], &verdict["namespace"]), (&json!(true), &json!(namespace)));
+    assert_eq!(verdict["warnings"], json!(warnings));
+    let elsewhere =
+        files(&secret).check(&["-f", "object.yaml", "-n", namespace, "--namespaces=b", "-o", "json"]);
+    assert_eq!(elsewhere.line()["warnings"], json!([]), "regcred is not asked about it");
+}
+
 #[test]
 fn a_deletion_takes_its_names_from_the_object_that_goes() {
     let run = files(&pod("ghcr.io/a/b")).check(&["-f", "object.yaml", "--operation", "delete", "-o", "json"]);

@@ -36,6 +36,13 @@ fn each_webhook_looks_at_its_one_resource() {
             json!(["CREATE", "UPDATE"]),
             "None",
         ),
+        (
+            "module-secrets.regcred.dev",
+            "/validate/module-secrets",
+            ("", "v1", "secrets"),
+            json!(["CREATE", "UPDATE"]),
+            "None",
+        ),
     ];
     assert_eq!(webhooks().len(), expected.len());
     for rule in Rule::ALL {
@@ -63,7 +70,7 @@ pub(crate) fn is_about_pods(webhook: &Value) -> bool {
 }
 
 #[test]
-fn what_changes_objects_or_looks_at_pods_fails_open_and_soon_and_what_judges_modules_fails_closed() {
+fn what_judges_modules_fails_closed_and_everything_else_open_and_soon() {
     for webhook in webhooks() {
         let name = &webhook["name"];
         let judges_modules = name == "module-templates.regcred.dev";
@@ -73,6 +80,16 @@ fn what_changes_objects_or_looks_at_pods_fails_open_and_soon_and_what_judges_mod
         assert_eq!(webhook["matchPolicy"], "Equivalent", "{name}");
         assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]), "{name}");
     }
+}
+
+#[test]
+fn of_secrets_only_those_are_sent_that_modules_are_pulled_with() {
+    let entry = webhook("module-secrets.regcred.dev");
+    let labelled = json!({"key": "operator.kyma-project.io/oci-registry-cred", "operator": "Exists"});
+    assert_eq!(entry["objectSelector"], json!({"matchExpressions": [labelled]}));
+    let pods = webhook("inject-pull-secrets.regcred.dev");
+    let system = &pods["namespaceSelector"]["matchExpressions"][0];
+    assert_eq!(entry["namespaceSelector"], json!({"matchExpressions": [system]}));
 }
 
 #[test]

@@ -9,5 +9,6 @@ mod outage;
 mod procedure;
 mod samples;
 mod scene;
+mod secrets;
 mod verdicts;
 mod writing;

@@ -60,6 +60,11 @@ impl Keyring {
         Self { keys }
     }
 
+    /// Whether it has no key.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// The entries that the kubelet tries for an image, in its order.
     pub fn lookup(&self, target: &Target) -> impl Iterator<Item = usize> {
         let mut matching = self.keys.iter().filter(|key| key.matches(target)).peekable();

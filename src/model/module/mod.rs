@@ -13,6 +13,6 @@ mod template;
 pub use credential_label::{CredentialLabel, LABEL, Malformed, Selector};
 pub use descriptor::{Access, Component, Descriptor, Location, Resource, Schema, Unrecognised};
 pub use repository::Repository;
-pub use selected_secret::{Content, SelectedSecret};
+pub use selected_secret::{Content, SECRET_LABEL, SelectedSecret};
 pub use selector_text::SelectorTextError;
 pub use template::{GROUP, ModuleTemplate};

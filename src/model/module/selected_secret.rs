@@ -8,6 +8,8 @@ use crate::model::ObjectKey;
 use crate::model::docker_config::{DockerConfig, Keychain, data_key};
 use crate::model::keyring::{Keyring, Target};
 
+/// The label that Secrets have by convention, by which the labels of layers select them.
+pub const SECRET_LABEL: &str = "operator.kyma-project.io/oci-registry-cred";
 /// The label that Lifecycle Manager wanted on every Secret until December 2023, and that its users still set.
 const MANAGED_BY: &str = "operator.kyma-project.io/managed-by";
 /// Its value.

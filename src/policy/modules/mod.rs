@@ -7,6 +7,7 @@ mod claim;
 mod concern;
 pub(super) mod label;
 mod layers;
+pub(super) mod secret;
 mod secrets;
 pub(super) mod words;
 

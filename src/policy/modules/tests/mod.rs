@@ -6,3 +6,4 @@ mod properties;
 mod scene;
 mod secrets;
 mod updates;
+mod written_secrets;

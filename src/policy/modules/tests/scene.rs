@@ -113,10 +113,15 @@ fn configured(text: &str) -> Configuration {
 
 /// Decides how layers are labelled.
 pub(super) fn label_by(review: &Value, configuration: &str, cluster: &Cluster) -> Decision {
+    decide_by(Rule::ModuleLabels, review, configuration, cluster)
+}
+
+/// Decides by a rule that asks nobody.
+pub(super) fn decide_by(rule: Rule, review: &Value, configuration: &str, cluster: &Cluster) -> Decision {
     let body = review.to_string();
     let request = review::decode(body.as_bytes()).unwrap();
     let (known, answers) = (cluster.0.snapshot(), Answers::default());
-    let rule = Rule::ModuleLabels;
+    assert!(rule.looks_at(&request));
     match rule.decide(&request, &known, &configured(configuration), &answers, Instant::now()) {
         Step::Decided(decision) => decision,
         Step::Needs(needs) => panic!("nobody need be asked: {needs:?}"),

@@ -1,0 +1,112 @@
+//! Tells whoever writes a Secret that modules are pulled with what Lifecycle Manager will make of it.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+
+use super::words::shown;
+use crate::configuration::{Action, FindingKind, Modules};
+use crate::knowledge::Snapshot;
+use crate::model::json::{Json, Type};
+use crate::model::keyring::Keyring;
+use crate::model::module::{Content, SECRET_LABEL, SelectedSecret};
+use crate::policy::{Decision, Reason, Step, Warnings};
+use crate::review::Request;
+
+pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, rules: &Modules) -> Step {
+    let (namespace, old) = (request.namespace(), request.old_object.map(Json::from));
+    let decision = match request.object {
+        _ if known.keeps_out_of(namespace) || !known.scope.covers(namespace) => {
+            Decision::allow(Reason::SystemNamespace)
+        }
+        Some(object) if concerns(object.into(), old) => match serde_json::from_str::<Secret>(object.get()) {
+            Ok(secret) => judge(secret, namespace, known, rules),
+            Err(error) => Decision::unreadable("Secret", &error),
+        },
+        _ => Decision::allow(Reason::NotConcerned),
+    };
+    Step::Decided(decision)
+}
+
+/// Whether modules may be pulled with it, and something of it changes that matters for that.
+fn concerns(secret: Json<'_>, old: Option<Json<'_>>) -> bool {
+    let is_going =
+        secret.at(&["metadata", "deletionTimestamp"]).is_some_and(|time| time.json_type() != Type::Null);
+    let is_labelled = secret.at(&["metadata", "labels", SECRET_LABEL]).is_some();
+    let parts: [&[&str]; 4] = [&["type"], &["data"], &["stringData"], &["metadata", "labels"]];
+    let differs = |old: Json<'_>| {
+        parts.iter().any(|part| old.at(part).map(Json::raw) != secret.at(part).map(Json::raw))
+    };
+    is_labelled && !is_going && old.is_none_or(differs)
+}
+
+fn judge(mut secret: Secret, namespace: &str, known: &Snapshot, rules: &Modules) -> Decision {
+    // The API server has done so before it asks; a file has not.
+    let strings = secret.string_data.take().unwrap_or_default().into_iter();
+    let strings = strings.map(|(key, text)| (key, ByteString(text.into_bytes())));
+    secret.data.get_or_insert_default().extend(strings);
+
+    let selected = SelectedSecret::from(&secret);
+    let mut warnings = Warnings::default();
+    let mut warn = |kind: FindingKind, text: String| {
+        if rules.action(kind) != Action::Ignore {
+            warnings.add(text);
+        }
+    };
+    if !rules.looks_in(namespace) {
+        warn(
+            FindingKind::SecretElsewhere,
+            format!(
+                "Lifecycle Manager looks for no Secret in {namespace}, by modules.secretNamespaces of regcred"
+            ),
+        );
+    }
+    match &selected.content {
+        Content::OtherType(secret_type) => warn(
+            FindingKind::UnusableSecret,
+            format!(
+                "Lifecycle Manager passes over a Secret of type {}: make it a kubernetes.io/dockerconfigjson",
+                shown(secret_type)
+            ),
+        ),
+        Content::Broken(reason) => warn(
+            FindingKind::UnusableSecret,
+            format!("no module can be pulled with this Secret, nor with others beside it: {reason}"),
+        ),
+        Content::Keys(keys) if keys.is_empty() => warn(
+            FindingKind::UncoveredRegistry,
+            "this Secret has credentials for no registry: modules would be pulled without any".to_owned(),
+        ),
+        Content::Keys(keys) => {
+            if let Some((credential, registry)) = uncovered(&secret, keys, known) {
+                warn(
+                    FindingKind::UncoveredRegistry,
+                    format!(
+                        "no credentials for {}, whose modules RegistryCredential {} labels to be pulled with this Secret",
+                        shown(&registry),
+                        shown(credential)
+                    ),
+                );
+            }
+        }
+    }
+    if !selected.is_managed {
+        warn(
+            FindingKind::UnmanagedSecret,
+            "Lifecycle Manager before 2024 wants label operator.kyma-project.io/managed-by: lifecycle-manager".to_owned(),
+        );
+    }
+    let reason = if warnings.texts().is_empty() { Reason::Accepted } else { Reason::Warned };
+    Decision { warnings, ..Decision::allow(reason) }
+}
+
+/// A credential that labels modules so that this Secret is selected, and a registry of them that it has no key for.
+fn uncovered<'a>(secret: &Secret, keys: &Keyring, known: &'a Snapshot) -> Option<(&'a str, String)> {
+    let labels = secret.metadata.labels.clone().unwrap_or_default();
+    let hosts = keys.hosts();
+    known.credentials.values().find_map(|credential| {
+        credential.module_labels.as_ref().filter(|selector| selector.selects(&labels))?;
+        let registries = known.keyring(credential)?.hosts();
+        let mut registries = registries.into_iter().filter(|host| credential.may_be_for_host(host));
+        Some((&*credential.name, registries.find(|host| !hosts.contains(host))?))
+    })
+}
