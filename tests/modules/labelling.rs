@@ -17,13 +17,13 @@ use crate::scene::{
 const LABELLED_WITHIN: Duration = Duration::from_secs(13);
 
 /// A registry of one test's own and its credential, whose Secret is the one that modules are pulled with.
-struct Declared {
+pub(crate) struct Declared {
     name: String,
     registry: String,
 }
 
 impl Declared {
-    async fn with(installation: &Installation, spec: &Value) -> Self {
+    pub(crate) async fn with(installation: &Installation, spec: &Value) -> Self {
         let name = unique("modules");
         let registry = format!("{name}.example/org");
         let mut secret = registry_secret("kyma-system", &name, &[&format!("{name}.example")]);
@@ -38,16 +38,16 @@ impl Declared {
         Self { name, registry }
     }
 
-    fn of(&self, schema: fn(Value) -> Value, layers: Value) -> Value {
+    pub(crate) fn of(&self, schema: fn(Value) -> Value, layers: Value) -> Value {
         in_registry(schema(layers), &self.registry)
     }
 
-    fn label(&self) -> Value {
+    pub(crate) fn label(&self) -> Value {
         label(&self.name)
     }
 }
 
-async fn stored(control_plane: &ControlPlane, name: &str) -> Value {
+pub(crate) async fn stored(control_plane: &ControlPlane, name: &str) -> Value {
     let get = ["get", "moduletemplate", name, "--namespace=kyma-system", "-o", "json"];
     control_plane.kubectl(&get).await.json()
 }

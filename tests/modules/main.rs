@@ -7,6 +7,7 @@ mod harness;
 mod labelling;
 mod outage;
 mod procedure;
+mod reinvocation;
 mod samples;
 mod scene;
 mod secrets;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::harness::credentials::{registry_credential, registry_secret};
 use crate::harness::{Installation, User};
-use crate::scene::{know_modules_by, registered};
+use crate::scene::{KEY, know_modules_by, registered};
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
@@ -83,6 +84,42 @@ fn every_sample_is_judged_offline_as_it_should_be() {
     }
     let judged = lines.iter().filter(|line| line["kind"] == "ModuleTemplate").count();
     assert_eq!(judged, EXPECTED.len());
+}
+
+/// `regcred check` of all samples; the code that it exits with, what it prints, and what it says.
+fn check(more: &[&str]) -> (Option<i32>, String, String) {
+    let samples = format!("{SAMPLES}/kyma");
+    let command =
+        Command::new(env!("CARGO_BIN_EXE_regcred")).args(["check", "-f", &samples]).args(more).output();
+    let run = command.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (run.status.code(), text(run.stdout), text(run.stderr))
+}
+
+#[test]
+fn every_sample_is_allowed_once_a_credential_says_how_it_is_labelled_or_the_command_has_labelled_it() {
+    if !Path::new(SAMPLES).is_dir() {
+        return skipped("no real ModuleTemplate was labelled");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state.json");
+    let registries = ["europe-west3-docker.pkg.dev", "europe-docker.pkg.dev", "ghcr.io/ruanxin/signed"];
+    let spec = json!({"namespaces": ["kcp-system"], "moduleLabels": {KEY: "operator-regcred"}});
+    let items = [
+        registry_credential("modules", ("kcp-system", "modules"), spec),
+        registry_secret("kcp-system", "modules", &registries),
+    ];
+    fs::write(&state, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    let (code, output, errors) = check(&["--state", state.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{output}{errors}");
+    let labelled = output.matches("would add label oci-registry-cred").count();
+    assert_eq!(labelled, EXPECTED.iter().filter(|(_, layers)| layers.is_some()).count(), "{output}");
+
+    let (code, output, errors) =
+        check(&["--fix", &format!("--registry-cred-selector={KEY}=operator-regcred"), "-o", "json"]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert_eq!(output.lines().count(), EXPECTED.len());
+    assert_eq!(errors.matches("added label oci-registry-cred").count(), labelled, "{errors}");
 }
 
 #[rstest]
