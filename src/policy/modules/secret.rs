@@ -7,7 +7,7 @@ use super::words::shown;
 use crate::configuration::{Action, FindingKind, Modules};
 use crate::knowledge::Snapshot;
 use crate::model::json::{Json, Type};
-use crate::model::keyring::Keyring;
+use crate::model::keyring::{ImagePattern, Keyring};
 use crate::model::module::{Content, SECRET_LABEL, SelectedSecret};
 use crate::policy::{Decision, Reason, Step, Warnings};
 use crate::review::Request;
@@ -103,10 +103,15 @@ fn judge(mut secret: Secret, namespace: &str, known: &Snapshot, rules: &Modules)
 fn uncovered<'a>(secret: &Secret, keys: &Keyring, known: &'a Snapshot) -> Option<(&'a str, String)> {
     let labels = secret.metadata.labels.clone().unwrap_or_default();
     let hosts = keys.hosts();
+    // Hosts may be globs on either side. What is no pattern of an image is in no module's address.
+    let is_covered = |registry: &str| {
+        ImagePattern::parse(registry)
+            .map_or(true, |registry| hosts.iter().any(|host| registry.may_be_of_host(host)))
+    };
     known.credentials.values().find_map(|credential| {
         credential.module_labels.as_ref().filter(|selector| selector.selects(&labels))?;
         let registries = known.keyring(credential)?.hosts();
         let mut registries = registries.into_iter().filter(|host| credential.may_be_for_host(host));
-        Some((&*credential.name, registries.find(|host| !hosts.contains(host))?))
+        Some((&*credential.name, registries.find(|host| !is_covered(host))?))
     })
 }

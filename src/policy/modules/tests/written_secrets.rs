@@ -69,6 +69,8 @@ fn judged(secret: &Value, old: Option<&Value>, configuration: &str) -> Decision 
     },
     None
 )]
+#[case::by_a_glob(holding(r#"{"auths":{"*.io":{}}}"#), None)]
+#[case::by_a_longer_key(holding(r#"{"auths":{"https://ghcr.io/org":{}}}"#), None)]
 #[case::of_another_type(
     with("/type", json!("Opaque")),
     Some((
