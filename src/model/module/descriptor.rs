@@ -124,22 +124,18 @@ impl Schema {
         }
     }
 
-    /// By structure: older templates have no `meta`.
+    /// By structure, for older templates have no `meta`; where both structures are there, by the mark.
     fn of(descriptor: Json<'_>) -> Result<Self, Unrecognised> {
         let has_object =
             |path: &[&str]| descriptor.at(path).is_some_and(|value| value.json_type() == Type::Object);
         let is_marked =
             |path: &[&str]| descriptor.at(path).and_then(Json::text).is_some_and(|text| !text.is_empty());
-        let v2 = has_object(&["component"]);
-        let v3 = has_object(&["spec"]);
-        match (v2, v3) {
-            _ if is_marked(&["apiVersion"]) && is_marked(&["meta", "schemaVersion"]) => {
-                Err(Unrecognised::BothSchemas)
-            }
-            (true, true) => Err(Unrecognised::BothSchemas),
-            (true, false) => Ok(Self::V2),
-            (false, true) => Ok(Self::V3Alpha1),
-            (false, false) => Err(Unrecognised::NoSchema),
+        let structure = (has_object(&["component"]), has_object(&["spec"]));
+        match (structure, is_marked(&["meta", "schemaVersion"]), is_marked(&["apiVersion"])) {
+            (_, true, true) | ((true, true), false, false) => Err(Unrecognised::BothSchemas),
+            ((true, false), ..) | ((true, true), true, false) => Ok(Self::V2),
+            ((false, true), ..) | ((true, true), false, true) => Ok(Self::V3Alpha1),
+            ((false, false), ..) => Err(Unrecognised::NoSchema),
         }
     }
 }

@@ -88,7 +88,8 @@ impl SelectedSecret {
 
 impl Content {
     fn of(secret: &Secret) -> Self {
-        let secret_type = secret.type_.as_deref().unwrap_or_default();
+        // As the API server completes one that names none.
+        let secret_type = secret.type_.as_deref().filter(|name| !name.is_empty()).unwrap_or("Opaque");
         if data_key(secret_type).is_none() {
             return Self::OtherType(secret_type.to_owned());
         }

@@ -50,7 +50,10 @@ pub(super) fn judge(
         if !secret.is_managed {
             found(
                 FindingKind::UnmanagedSecret,
-                format!("selects {}, which lacks label managed-by: lifecycle-manager", secret.key),
+                format!(
+                    "selects {}, which lacks label operator.kyma-project.io/managed-by: lifecycle-manager",
+                    secret.key
+                ),
             );
         }
     }

@@ -49,11 +49,11 @@ impl<'a> Words<'a> {
             kind: FindingKind::MalformedLabel,
             is_old,
             sentence: format!(
-                "The label oci-registry-cred of these layers of {} selects no Secret: {each}. Its value is an object of the \
+                "The label oci-registry-cred of these layers of {} cannot be used: {each}. Its value is an object of the \
                  labels that the Secret has, all strings, such as {{operator.kyma-project.io/oci-registry-cred: NAME}}.",
                 self.module()
             ),
-            warning: format!("the label oci-registry-cred selects no Secret: {each}"),
+            warning: format!("the label oci-registry-cred cannot be used: {each}"),
         }
     }
 

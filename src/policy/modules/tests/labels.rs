@@ -46,6 +46,18 @@ fn a_descriptor_of_no_known_schema_is_allowed_with_a_warning(#[case] descriptor:
     assert_eq!(decision.warnings.texts().len(), 1);
 }
 
+/// What stands beside the structure that the mark names is an unknown field.
+#[rstest]
+#[case::v2(v2(json!([layer("raw-manifest", json!([]))])), "spec")]
+#[case::v3(v3(json!([layer("raw-manifest", json!([]))])), "component")]
+fn a_field_with_the_name_of_the_other_schemas_structure_hides_nothing(
+    #[case] mut descriptor: Value,
+    #[case] other: &str,
+) {
+    descriptor[other] = json!({});
+    assert!(!refusal(&judged(&descriptor)).is_empty(), "{descriptor}");
+}
+
 #[rstest]
 #[case::local_blob("localBlob", true)]
 #[case::local_blob_v1("localBlob/v1", true)]
@@ -117,7 +129,7 @@ fn a_label_that_selects_nothing_is_refused_with_why() {
     let decision = judged(&v2(json!([layer("raw-manifest", malformed), layer("config", json!([label()]))])));
     assert_eq!(
         refusal(&decision),
-        "The label oci-registry-cred of these layers of module example.io/module/sample in ghcr.io/org selects no Secret: \
+        "The label oci-registry-cred of these layers of module example.io/module/sample in ghcr.io/org cannot be used: \
          raw-manifest (its value is a string, not an object of label keys and values). Its value is an object of the labels \
          that the Secret has, all strings, such as {operator.kyma-project.io/oci-registry-cred: NAME}."
     );

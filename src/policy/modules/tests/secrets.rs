@@ -73,7 +73,7 @@ fn review() -> serde_json::Value {
 )]
 #[case::unmanaged(
     vec![unmanaged()], "unmanagedSecret",
-    Some("selects kcp-system/modules, which lacks label managed-by: lifecycle-manager")
+    Some("selects kcp-system/modules, which lacks label operator.kyma-project.io/managed-by: lifecycle-manager")
 )]
 fn each_thing_about_a_secret_is_warned_of_or_refused_as_configured(
     #[case] secrets: Vec<Secret>,
