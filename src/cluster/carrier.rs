@@ -167,18 +167,16 @@ impl Inner {
     async fn attempt(&self, wanted: &Wanted) -> CopyAnswer {
         let Wanted { credential, place } = wanted;
         let known = self.index.snapshot();
-        let Some(source) = known.good_source(credential) else {
-            return CopyAnswer::failed("the source Secret cannot be carried now");
-        };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &place.namespace);
         // What is marked may be gone or another by now, and then it is created or looked at like any other.
-        let marked =
-            known.copies.get(place).filter(|copy| copy.credential_uid == credential.uid && copy.is_marked);
-        if let Some(copy) = marked
+        if let Some(copy) = known.marked_copy(place, credential)
             && self.unmark(&api, wanted, &copy.guard()).await
         {
             return CopyAnswer::Present;
         }
+        let Some(source) = known.good_source(credential) else {
+            return CopyAnswer::failed("the source Secret cannot be carried now");
+        };
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let before = self.index.copies_seen_to();
         match api.create(&parameters, &copy_of(source, credential, place)).await {

@@ -88,3 +88,48 @@ fn what_next(known: &Snapshot, wanted: &Wanted) -> Next {
         Next::Wait
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::core::ObjectMeta;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::source::tests::registry_secret;
+
+    /// What is next for the copy of `ghcr` in a namespace, where another credential gives its copies this name.
+    #[rstest]
+    #[case::to_be_created("other", true, "create")]
+    #[case::its_source_is_missing("other", false, "wait")]
+    #[case::another_has_the_place("pull", true, "forget")]
+    fn a_copy_that_waits_is_created_when_it_can_be_and_forgotten_when_it_may_not_be(
+        #[case] copy_name: &str,
+        #[case] has_source: bool,
+        #[case] expected: &str,
+    ) {
+        let index = Index::new("regcred-system");
+        index.apply_namespace(&ObjectMeta { name: Some("team-a".into()), ..ObjectMeta::default() });
+        for (name, copy_name) in [("another", copy_name), ("ghcr", "pull")] {
+            let object = json!({
+                "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
+                "metadata": {"name": name, "uid": format!("uid-of-{name}")},
+                "spec": {
+                    "secretRef": {"namespace": "porch-system", "name": "auth-secret"},
+                    "namespaces": ["*"], "copyName": copy_name,
+                },
+            });
+            index.apply_credential(&serde_json::from_value(object).unwrap()).unwrap();
+        }
+        if has_source {
+            index.apply_source(&registry_secret("{}"));
+        }
+        let known = index.snapshot();
+        let next = match what_next(&known, &Wanted::new(&known.credentials["ghcr"], "team-a")) {
+            Next::Create(_) => "create",
+            Next::Wait => "wait",
+            Next::Forget => "forget",
+        };
+        assert_eq!(next, expected);
+    }
+}

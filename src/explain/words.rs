@@ -130,7 +130,7 @@ fn blocked(obstacle: &Obstacle) -> (&'static str, String) {
                 .to_owned()
         }
         Obstacle::Rival(rival) => format!(
-            "the copy of RegistryCredential {rival} stands in its place: set another spec.copyName in one"
+            "the copy of RegistryCredential {rival} stands, or is to stand, in its place: set another spec.copyName in one"
         ),
         Obstacle::Source => {
             "the source of another RegistryCredential belongs in its place: set another spec.copyName"

@@ -1,5 +1,6 @@
 //! What a pod that is there would be given, were it created now: by the very decision that injection makes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::inject::{Creation, decide_creation};
@@ -7,7 +8,7 @@ use super::needs::{Answers, Need};
 use super::{Patch, Step};
 use crate::knowledge::Snapshot;
 use crate::knowledge::pods::Shape;
-use crate::model::copy::CopyAnswer;
+use crate::model::copy::{CopyAnswer, Obstacle};
 use crate::model::pod::Pod;
 
 /// What a pod lacks. Nothing can be added to it any more; what replaces it will have it.
@@ -36,7 +37,10 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
         for need in needs {
             match need {
                 Need::Copy { wanted, .. } => {
-                    answers.copies.insert(wanted.credential.name.clone(), CopyAnswer::Absent);
+                    let answer = known.holder(wanted).map_or(CopyAnswer::Absent, |holder| {
+                        CopyAnswer::Blocked(Obstacle::Rival(Arc::clone(holder)))
+                    });
+                    answers.copies.insert(wanted.credential.name.clone(), answer);
                 }
                 // No pod asks for these.
                 Need::Secrets(_) => {}

@@ -89,6 +89,8 @@ impl<'a> Ground<'a> {
             return Standing::GivesWay(&first.name);
         }
         match self.known.sources.get(&credential.source).map(|source| &source.state) {
+            // All that is to be done is to take its mark off, whatever has become of the source.
+            _ if self.known.marked_copy(place, credential).is_some() => {}
             None | Some(SourceState::Missing) => return Standing::SourceMissing,
             Some(SourceState::Undecodable { defect, .. }) => return Standing::SourceBroken(defect),
             // A credential whose copy would be its source needs none.

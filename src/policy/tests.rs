@@ -84,11 +84,23 @@ impl Cluster {
     }
 
     fn with_copy(self, namespace: &str, name: &str) -> Self {
+        self.with_changed_copy(namespace, name, |_| {})
+    }
+
+    fn with_marked_copy(self, namespace: &str, name: &str) -> Self {
+        self.with_changed_copy(namespace, name, |copy| {
+            let annotations = copy.metadata.annotations.get_or_insert_default();
+            annotations.insert("regcred.dev/unneeded-since".into(), "2026-01-01T00:00:00Z".into());
+        })
+    }
+
+    fn with_changed_copy(self, namespace: &str, name: &str, change: impl FnOnce(&mut Secret)) -> Self {
         let snapshot = self.0.snapshot();
         let credential = &snapshot.credentials[name];
         let source = crate::model::source::tests::source_secret("{}");
         let mut copy = crate::model::copy::copy_of(&source, credential, &credential.copy_in(namespace));
         copy.metadata.uid = Some("uid-of-copy".into());
+        change(&mut copy);
         self.0.apply_copy(&copy);
         self
     }

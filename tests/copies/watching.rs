@@ -6,7 +6,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 
 use crate::harness::Options;
-use crate::harness::api_server::minor;
+use crate::harness::api_server::{STREAMS_SINCE, minor};
 use crate::harness::audit::Event;
 use crate::harness::credentials::{raw_secret, registry_credential};
 use crate::scene::Scene;
@@ -164,9 +164,6 @@ async fn the_number_of_watches_does_not_grow_with_credentials() {
     scene.until(&format!("{before:?} watches again"), as_before).await;
     scene.throughout(Duration::from_secs(1), async || watches(&scene).await).await;
 }
-
-/// The first minor version of Kubernetes that streams lists unless told otherwise.
-const STREAMS_SINCE: u32 = 34;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_comes_as_a_stream_where_the_api_server_serves_one_and_in_pages_where_it_refuses() {

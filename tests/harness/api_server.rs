@@ -14,6 +14,8 @@ use super::users::User;
 
 /// The Services' addresses.
 const SERVICE_RANGE: &str = "10.96.0.0/16";
+/// The first minor version of Kubernetes that streams lists unless told otherwise.
+pub const STREAMS_SINCE: u32 = 34;
 /// Until this minor version image volumes exist only behind a feature gate that is off.
 const IMAGE_VOLUMES_SINCE: u32 = 35;
 

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use super::certificates::{Authority, Leaf};
 use super::control_plane::{ControlPlane, Options};
 use super::network::Service;
+use super::proxy::WatchDelay;
 use super::replica::Replica;
 use super::users::User;
 use super::{background, credentials, overlays};
@@ -201,10 +202,19 @@ impl Installation {
 
     /// Starts one more server, which need not become ready.
     pub async fn launch(&self) -> Arc<Replica> {
+        self.launch_behind(WatchDelay::None).await
+    }
+
+    /// The same of one whose watches tell nothing from the start.
+    pub async fn launch_blind(&self) -> Arc<Replica> {
+        self.launch_behind(WatchDelay::Hold).await
+    }
+
+    async fn launch_behind(&self, delay: WatchDelay) -> Arc<Replica> {
         let name = format!("{NAME}-{}", self.started.fetch_add(1, Ordering::Relaxed));
         let more: Vec<&str> = self.more.iter().map(String::as_str).collect();
         let leaf = self.files.as_ref().map(|(_, leaf)| leaf);
-        Arc::new(Replica::start(&self.control_plane, &name, &self.deployment, leaf, &more).await)
+        Arc::new(Replica::start(&self.control_plane, &name, &self.deployment, leaf, &more, delay).await)
     }
 
     /// Ends one server as a cluster does: it is told to, and goes on getting new connections for a moment.

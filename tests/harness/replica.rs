@@ -19,7 +19,7 @@ use super::metrics::Metrics;
 use super::network::Backend;
 use super::process::Process;
 use super::projected_secret::ProjectedSecret;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, WatchDelay};
 use super::{plain_http, ports};
 
 /// Where the Deployment mounts the certificate.
@@ -52,11 +52,13 @@ impl Replica {
         deployment: &Value,
         leaf: Option<&Leaf>,
         more: &[&str],
+        delay: WatchDelay,
     ) -> Self {
         let request = ["create", "token", SERVICE_ACCOUNT, "--namespace", NAMESPACE];
         let token = control_plane.kubectl(&request).await.succeeded();
         let credential = credential_of(token.trim());
         let proxy = Proxy::start(control_plane.access()).await;
+        proxy.delay_watches(delay);
         let folder = control_plane.folder().join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         let tls = leaf.map(|leaf| ProjectedSecret::mount(folder.join("tls"), leaf));

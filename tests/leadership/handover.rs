@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::harness::api_server::{STREAMS_SINCE, minor};
 use crate::harness::proxy::WatchDelay;
 use crate::scene::{DURATION, MARGIN, RETRY, Scene, changes, figure, leads, until_leads};
 
@@ -50,8 +51,13 @@ async fn when_the_leader_is_killed_the_other_leads_within_the_duration_and_one_r
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_has_not_seen_what_there_is_does_not_take_the_lease() {
     let scene = Scene::set().await;
-    let blind = scene.installation.launch().await;
-    blind.proxy().delay_watches(WatchDelay::Hold);
+    if minor(scene.installation.control_plane().version()) < STREAMS_SINCE {
+        figure(
+            "SKIPPED: lists come in pages in this version, which nothing holds up, so no replica is blind",
+        );
+        return;
+    }
+    let blind = scene.installation.launch_blind().await;
     scene.installation.kill_replicas();
     tokio::time::sleep(2 * DURATION).await;
     let (status, body) = blind.get("/readyz").await.unwrap();

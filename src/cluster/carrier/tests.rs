@@ -101,6 +101,21 @@ async fn one_write_of_a_copy_is_under_way_however_many_ask_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_mark_of_a_copy_is_taken_off_whatever_has_become_of_its_source() {
+    let (carrier, index, _, requests) = silent();
+    let known = index.snapshot();
+    let wanted = wanted(&index, "team-a");
+    let source = known.good_source(&wanted.credential).unwrap();
+    let mut copy = copy_of(source, &wanted.credential, &wanted.place);
+    let mark = ("regcred.dev/unneeded-since".to_owned(), "2026-01-01T00:00:00Z".to_owned());
+    copy.metadata.annotations.get_or_insert_default().extend([mark]);
+    index.apply_copy(&copy);
+    index.apply_source(&registry_secret("{"));
+    carrier.create(wanted).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_goes_on_when_its_caller_has_left() {
     let (carrier, index, _, requests) = silent();
     let left =

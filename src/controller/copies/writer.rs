@@ -24,6 +24,9 @@ use crate::policy::NamespaceAnswer;
 /// waits for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// The same where only a watch that is late would bring another answer, and is what one waits for.
+const WATCH_IS_LATE: Duration = Duration::from_secs(5);
+
 /// Writes copies.
 pub(super) struct Writer {
     pub(super) client: Client,
@@ -42,6 +45,8 @@ pub(super) enum Outcome {
     Unmarked,
     Deleted,
     Released,
+    /// It is offered again, which the watch does not show yet.
+    Kept,
     /// The object is another by now, or another replica may lead: it is looked at anew.
     Overtaken,
     /// The API server knows that the namespace has gone or is going; the watch will tell.
@@ -51,7 +56,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// All outcomes.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Created,
         Self::Updated,
         Self::TakenOver,
@@ -59,6 +64,7 @@ impl Outcome {
         Self::Unmarked,
         Self::Deleted,
         Self::Released,
+        Self::Kept,
         Self::Overtaken,
         Self::NamespaceGone,
         Self::Failed,
@@ -74,6 +80,7 @@ impl Outcome {
             Self::Unmarked => "unmarked",
             Self::Deleted => "deleted",
             Self::Released => "released",
+            Self::Kept => "kept",
             Self::Overtaken => "overtaken",
             Self::NamespaceGone => "namespace_gone",
             Self::Failed => "failed",
@@ -94,6 +101,7 @@ impl Outcome {
             // What it is by now the watch may not have shown yet. Where it failed, the pause that is remembered counts; this
             // one is for what nothing is remembered of.
             Self::Overtaken | Self::Failed => Some(LOOK_AGAIN),
+            Self::Kept => Some(WATCH_IS_LATE),
             Self::NamespaceGone => None,
         }
     }
@@ -248,13 +256,14 @@ impl Writer {
         let name = &place.namespace;
         if !self.index.snapshot().offers(credential, name, None).is_no() {
             match reads::namespace(&self.client, name).await {
-                NamespaceAnswer::Found(now)
-                    if self.index.snapshot().is_offered_to(credential, name, &now) =>
-                {
-                    return Outcome::Overtaken;
-                }
                 NamespaceAnswer::Found(now) if now.terminating => return Outcome::NamespaceGone,
-                NamespaceAnswer::Found(_) => {}
+                NamespaceAnswer::Found(now) => {
+                    let known = self.index.snapshot();
+                    let current = known.credential(&credential.uid).unwrap_or(credential);
+                    if known.is_offered_to(current, name, &now) {
+                        return Outcome::Kept;
+                    }
+                }
                 NamespaceAnswer::Absent => return Outcome::NamespaceGone,
                 NamespaceAnswer::Unknown(reason) => return self.failed(&wanted.key(), &reason),
             }

@@ -18,6 +18,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const TOO_MANY_REQUESTS: u16 = 429;
 /// The cause that it gives for the first (`policyv1.DisruptionBudgetCause`).
 const DISRUPTION_BUDGET: &str = "DisruptionBudget";
+/// How it answers when it does not know what has become of a call.
+const GATEWAY_TIMEOUT: u16 = 504;
 /// How it answers when the pod has gone, or is not what the preconditions say.
 const OUTDATED: [u16; 2] = [404, 409];
 
@@ -66,7 +68,10 @@ pub(super) async fn evict(client: &Client, pod: &FailingPod) -> Outcome {
         Ok(Err(kube::Error::Api(status))) if OUTDATED.contains(&status.code) => Outcome::Outdated,
         Ok(Err(error)) => {
             tracing::warn!(%namespace, %name, error = told(&error), "a failing pod could not be evicted");
-            if matches!(error, kube::Error::Api(_)) { Outcome::Failed } else { Outcome::Unanswered }
+            match &error {
+                kube::Error::Api(status) if status.code != GATEWAY_TIMEOUT => Outcome::Failed,
+                _ => Outcome::Unanswered,
+            }
         }
         Err(_) => {
             tracing::warn!(%namespace, %name, "the API server did not answer an eviction in time");

@@ -132,6 +132,23 @@ fn a_missing_copy_counts_as_needed_by_the_pods_that_lack_it() {
 }
 
 #[test]
+fn a_pod_whose_replacement_would_not_get_the_name_either_lacks_nothing() {
+    let index = index(&json!({"copyName": "pull"}), false);
+    let object_of_another = json!({
+        "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential", "metadata": {"name": "zeta", "uid": "9"},
+        "spec": {"secretRef": {"namespace": "vault", "name": "auth"}, "namespaces": ["team-*"], "images": ["other.example"], "copyName": "pull"},
+    });
+    index.apply_credential(&serde_json::from_value(object_of_another).unwrap()).unwrap();
+    assert_eq!(census_of(&[object("p")], &index).total(), counts(0, 1, 0));
+    let known = index.snapshot();
+    let SourceState::Good(source) = &known.sources[&ObjectKey::new("vault", "auth")].state else {
+        panic!("the source is good");
+    };
+    index.apply_copy(&copy_of(source, &known.credentials["zeta"], &ObjectKey::new(NAMESPACE, "pull")));
+    assert_eq!(census_of(&[object("p")], &index).total(), counts(0, 0, 0));
+}
+
+#[test]
 fn the_counts_follow_every_change() {
     let (index, pods, mut census) = (index(&json!({}), false), Pods::default(), Census::default());
     let (first, mut second) = (object("a"), object("b"));
@@ -212,6 +229,7 @@ fn an_eviction_that_was_refused_is_tried_again_after_half_a_minute() {
 #[case::busy(true, Some((429, "")), 1, true)]
 #[case::changed_meanwhile(true, Some((409, "")), 1, true)]
 #[case::forbidden(true, Some((403, "")), 1, true)]
+#[case::given_up(true, Some((504, "")), 1, false)]
 #[case::no_answer(true, None, 1, false)]
 #[case::another_leads(false, None, 0, true)]
 #[tokio::test]

@@ -139,6 +139,30 @@ fn a_copy_of_the_last_good_bytes_serves_while_its_source_is_undecodable() {
     assert!(decision.warnings.texts().is_empty());
 }
 
+#[rstest]
+#[case::undecodable(Some(UNDECODABLE))]
+#[case::gone(None)]
+fn a_copy_that_is_marked_serves_a_pod_whatever_has_become_of_its_source(#[case] source: Option<&str>) {
+    let cluster = Cluster::new()
+        .with_credential("ghcr", &json!({"namespaces": ["*"], "images": ["ghcr.io"]}))
+        .with_source("ghcr", NARROWED)
+        .with_marked_copy("team-a", "ghcr");
+    let cluster = if let Some(document) = source {
+        cluster.with_source("ghcr", document)
+    } else {
+        let none = std::collections::HashSet::new();
+        cluster.0.retain_sources("sources", "kubernetes.io/dockerconfigjson", &none);
+        cluster
+    };
+    let review = creation("team-a", &pod(&["ghcr.io/a"]));
+    let Step::Needs(needs) = cluster.step(&review, &Answers::default()) else {
+        panic!("its mark is to be taken off");
+    };
+    assert!(matches!(&needs[..], [Need::Copy { .. }]), "{needs:?}");
+    let decision = cluster.decide_with(&review, &CopyAnswer::Present);
+    assert_eq!((added(&decision), decision.warnings.texts().len()), (vec!["regcred-ghcr"], 0));
+}
+
 /// On a dry run nothing is written: what is there is only looked at.
 #[rstest]
 #[case::nothing_there(CopyAnswer::Absent, true, Some("dry run: regcred would create"), 1)]

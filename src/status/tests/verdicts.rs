@@ -60,6 +60,12 @@ fn a_source_belongs_there(cluster: &mut Cluster) {
     let _ = cluster.index.apply_credential(&object("acme", &spec, 1));
 }
 
+fn another_comes_first(cluster: &mut Cluster) {
+    one_is_missing(cluster);
+    let spec = json!({"secretRef": {"namespace": "x", "name": "absent"}, "namespaces": ["team-b"], "copyName": "regcred-ghcr"});
+    let _ = cluster.index.apply_credential(&object("acme", &spec, 1));
+}
+
 fn a_write_fails_once(cluster: &mut Cluster) {
     one_is_missing(cluster);
     cluster.obstacle("team-b", &Obstacle::Passing("exceeded quota".into()), 1);
@@ -121,6 +127,7 @@ fn makes_no_sense(cluster: &mut Cluster) {
 #[case::not_adopted(not_adopted, "2/3", ["F ForeignSecret", "T Usable", "F Conflict", "T ForeignSecret"], "Adopt takes over only one of the same type and content that no controller owns; delete it, set another spec.copyName, or set spec.conflict to Overwrite")]
 #[case::not_overwritten(not_overwritten, "2/3", ["F ForeignSecret", "T Usable", "F Conflict", "T ForeignSecret"], "Overwrite takes over none that has another type or that a controller owns; delete it, or set another spec.copyName")]
 #[case::rival(a_copy_is_a_rivals, "2/3", ["F OtherCredential", "T Usable", "F Conflict", "T OtherCredential"], "is, or is to be, the copy of RegistryCredential acme")]
+#[case::first_of_one_name(another_comes_first, "2/3", ["F OtherCredential", "T Usable", "F Conflict", "T OtherCredential"], "is, or is to be, the copy of RegistryCredential acme")]
 #[case::place_of_a_source(a_source_belongs_there, "2/3", ["F OtherSource", "T Usable", "F Conflict", "T OtherSource"], "Secret team-b/regcred-ghcr is, or is to be, the source of another RegistryCredential")]
 #[case::fails_once(a_write_fails_once, "2/3", ["T Syncing", "T Usable", "F Syncing", "F NoConflict"], "waiting for 1 of 3")]
 #[case::fails(writes_fail, "2/3", ["F WriteFailed", "T Usable", "F WriteFailed", "F NoConflict"], "could not be written and is tried again: exceeded quota")]

@@ -371,3 +371,23 @@ fn of_two_credentials_that_want_one_name_the_first_by_name_gets_it() {
     let mut scene = scene.copy(|_| {});
     assert_eq!(scene.at(0), "nothing", "what is there stays");
 }
+
+#[test]
+fn the_second_of_two_credentials_that_want_one_name_gives_way_also_while_nobody_needs_the_first() {
+    let mut scene = Scene::new().with("copyName", json!("pull"));
+    let place = ObjectKey::new(PLACE.0, "pull");
+    let plan = |scene: &mut Scene| {
+        let known = scene.index.snapshot();
+        let planner = Planner { known: &known, pods: &scene.pods, graces: GRACES, now: scene.start };
+        planner.plan(&place, &mut scene.record)
+    };
+    assert!(matches!(plan(&mut scene), Plan::Create(_)));
+    // Its source is not there, so it is not made either.
+    let object = json!({
+        "apiVersion": "regcred.dev/v1alpha1", "kind": "RegistryCredential",
+        "metadata": {"name": "another", "uid": "uid-of-another"},
+        "spec": {"secretRef": {"namespace": "sources", "name": "absent"}, "namespaces": ["*"], "copyName": "pull"},
+    });
+    scene.index.apply_credential(&serde_json::from_value(object).unwrap()).unwrap();
+    assert!(matches!(plan(&mut scene), Plan::Nothing));
+}
