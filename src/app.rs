@@ -195,7 +195,6 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         carrier: carrier.clone(),
         changes,
         leadership: leads,
-        readiness: readiness.clone(),
         recorder,
     };
     leader.spawn(arguments, &registry, &mut tasks)?;
@@ -238,8 +237,8 @@ fn follow_configuration(
     Ok(current)
 }
 
-/// Takes part in the election as soon as this replica could do what a leader does: one that has not yet seen what there is
-/// would keep the lease from one that has.
+/// Takes part in the election as soon as this replica could do what a leader does. One that has not yet seen what there is
+/// would keep the lease from one that has; and by what it does not know, copies could look as if nobody wanted them.
 async fn elect(elector: Elector, readiness: Readiness, shutdown: Shutdown) {
     tokio::select! {
         () = shutdown.requested() => {}

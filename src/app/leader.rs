@@ -16,7 +16,6 @@ use crate::controller::status::Reporter;
 use crate::events::Recorder;
 use crate::knowledge::{Index, Pods};
 use crate::leadership::Leadership;
-use crate::server::Readiness;
 use crate::telemetry::pod_metrics::PodMetrics;
 use crate::telemetry::reconcile_metrics::ReconcileMetrics;
 use crate::telemetry::status_metrics::StatusMetrics;
@@ -28,7 +27,6 @@ pub(super) struct Leader {
     pub(super) carrier: Carrier,
     pub(super) changes: Changes,
     pub(super) leadership: Leadership,
-    pub(super) readiness: Readiness,
     pub(super) recorder: Recorder,
 }
 
@@ -40,7 +38,7 @@ impl Leader {
         registry: &Registry,
         tasks: &mut Tasks,
     ) -> Result<(), AppError> {
-        let Self { client, index, carrier, changes, leadership, readiness, recorder } = self;
+        let Self { client, index, carrier, changes, leadership, recorder } = self;
         arguments.pods.check()?;
         let pods = Pods::default();
         if arguments.pods.watch_pods {
@@ -66,7 +64,6 @@ impl Leader {
             watches_pods: arguments.pods.watch_pods,
             changes: changes.clone(),
             leadership: leadership.clone(),
-            readiness: readiness.clone(),
             recorder,
             metrics: StatusMetrics::register(registry)?,
         };
@@ -78,7 +75,6 @@ impl Leader {
             carrier,
             changes,
             leadership,
-            readiness,
             graces: arguments.copies.graces(),
             metrics: ReconcileMetrics::register(registry, &copies::outcomes())?,
         };

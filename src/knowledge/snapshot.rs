@@ -9,7 +9,7 @@ use super::credentials::Directory;
 use crate::api::RegistryCredentialStatus;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
-use crate::model::copy::{CopyKey, Obstacle, Wanted};
+use crate::model::copy::{CopyKey, Obstacle};
 use crate::model::credential::{Credential, CredentialError};
 use crate::model::namespace::Namespace;
 use crate::model::scope::Scope;
@@ -100,10 +100,11 @@ impl Snapshot {
         self.copies.get(place).is_some_and(|copy| copy.credential_uid == credential.uid && !copy.is_marked)
     }
 
-    /// The other credential whose copy is in the place of this one's, as far as the watch shows.
-    pub fn holder(&self, wanted: &Wanted) -> Option<&Arc<str>> {
-        let copy = self.copies.get(&wanted.place)?;
-        (copy.credential_uid != wanted.credential.uid).then(|| self.name_of(&copy.credential_uid)).flatten()
+    /// The other credential whose copy is in the place of this one's, as far as the watch shows. One that has gone is none: its
+    /// copy is about to go, too.
+    pub fn holder(&self, place: &ObjectKey, credential: &Credential) -> Option<&Arc<str>> {
+        let copy = self.copies.get(place)?;
+        (copy.credential_uid != credential.uid).then(|| self.name_of(&copy.credential_uid)).flatten()
     }
 
     /// The copy for this very credential that is marked as no longer needed.

@@ -229,7 +229,7 @@ impl<'a> Injection<'a> {
                 // Told even when the pod names the Secret, which it may do for the other credential.
                 self.is_left_out = true;
                 self.warn(&format!(
-                    "Secret {place} has no keys of regcred {}, but of regcred {rival}: set another copyName in one",
+                    "Secret {place} is for regcred {rival}, so not for regcred {}: set another copyName in one",
                     credential.name
                 ));
             }

@@ -37,9 +37,11 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
         for need in needs {
             match need {
                 Need::Copy { wanted, .. } => {
-                    let answer = known.holder(wanted).map_or(CopyAnswer::Absent, |holder| {
-                        CopyAnswer::Blocked(Obstacle::Rival(Arc::clone(holder)))
-                    });
+                    let answer = known
+                        .holder(&wanted.place, &wanted.credential)
+                        .map_or(CopyAnswer::Absent, |holder| {
+                            CopyAnswer::Blocked(Obstacle::Rival(Arc::clone(holder)))
+                        });
                     answers.copies.insert(wanted.credential.name.clone(), answer);
                 }
                 // No pod asks for these.

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::needs::Answers;
 use crate::knowledge::Snapshot;
-use crate::knowledge::snapshot::Setback;
 use crate::model::ObjectKey;
 use crate::model::copy::{CopyAnswer, Obstacle, Wanted};
 use crate::model::namespace::Namespace;
@@ -39,7 +38,7 @@ pub(super) enum Standing<'a> {
     ToBeCreated,
     SourceMissing,
     SourceBroken(&'a Defect),
-    /// This other credential has its place, or is to have it.
+    /// This other credential is to have its place.
     GivesWay(&'a Arc<str>),
     Blocked(&'a Obstacle),
 }
@@ -101,10 +100,8 @@ impl<'a> Ground<'a> {
             Some(CopyAnswer::Present) => Standing::Present,
             Some(CopyAnswer::Created) => Standing::Created,
             Some(CopyAnswer::Absent) => Standing::WouldBeCreated,
-            Some(CopyAnswer::Blocked(Obstacle::Rival(rival))) => Standing::GivesWay(rival),
             Some(CopyAnswer::Blocked(obstacle)) => Standing::Blocked(obstacle),
             None => match self.known.setback(&wanted.key(), self.now) {
-                Some(Setback { obstacle: Obstacle::Rival(rival), .. }) => Standing::GivesWay(rival),
                 Some(setback) => Standing::Blocked(&setback.obstacle),
                 None => Standing::ToBeCreated,
             },

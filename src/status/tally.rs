@@ -162,9 +162,7 @@ pub(super) fn state_of(
     let copy = known.copies.get(&place);
     Some(match (copy, obstacle) {
         (Some(copy), _) if is_there && copy.digest == source.digest => CopyState::Synced,
-        (Some(copy), _) if !is_there && is_of_another(known, &copy.credential_uid, credential) => {
-            CopyState::Conflict
-        }
+        _ if known.holder(&place, credential).is_some() => CopyState::Conflict,
         (_, Some(Obstacle::Foreign | Obstacle::Rival(_) | Obstacle::Source)) => CopyState::Conflict,
         (_, Some(Obstacle::Passing(_) | Obstacle::Lasting(_))) => CopyState::Failed,
         (_, Some(Obstacle::NamespaceGone) | None) if is_there => CopyState::Stale,
@@ -191,11 +189,6 @@ fn is_news(setback: &Setback) -> bool {
     setback.attempts > 1 || !matches!(setback.obstacle, Obstacle::Passing(_))
 }
 
-/// Whether a copy is of another credential that is still there; one of a credential that has gone is about to go too.
-fn is_of_another(known: &Snapshot, uid: &str, credential: &Credential) -> bool {
-    *uid != *credential.uid && known.name_of(uid).is_some()
-}
-
 /// What stands in the way of the copy in a namespace, in one word and in a sentence; `None` where nothing does any more.
 pub(super) fn reason_of(
     known: &Snapshot,
@@ -203,9 +196,8 @@ pub(super) fn reason_of(
     namespace: &str,
 ) -> Option<(&'static str, String)> {
     let wanted = Wanted::new(credential, namespace);
-    let owner = known.copies.get(&wanted.place).and_then(|copy| known.name_of(&copy.credential_uid));
-    let owner = owner.filter(|owner| **owner != credential.name);
-    let rival = owner.or_else(|| known.rival(credential, namespace).map(|rival| &rival.name));
+    let holder = known.holder(&wanted.place, credential);
+    let rival = holder.or_else(|| known.rival(credential, namespace).map(|rival| &rival.name));
     let rival = rival.map(|rival| Obstacle::Rival(Arc::clone(rival)));
     let setback = known.setbacks.get(&wanted.key()).map(|setback| &setback.obstacle);
     let obstacle = if known.gives_way_to_a_source(credential, namespace) {

@@ -91,7 +91,11 @@ async fn the_copy_of_another_credential_is_not_taken_over() {
         let asked = pod(&namespace, "asked", &[&format!("{name}.example/app")]);
         let is_known = |opinion: &Opinion| {
             // The first by name has the place, also before any copy is there.
-            let says = if *name == first { "would create" } else { &format!("but of regcred {first}") };
+            let says = if *name == first {
+                "would create"
+            } else {
+                &format!("is for regcred {first}, so not for regcred {name}")
+            };
             (opinion.names == ["shared"]) == (*name == first)
                 && opinion.warnings.len() == 1
                 && opinion.warnings[0].contains(says)
@@ -103,8 +107,7 @@ async fn the_copy_of_another_credential_is_not_taken_over() {
     assert_eq!(pull_secrets(&stored), ["shared"]);
     let copy = scene.secret(&namespace, "shared").await;
     let answer = scene.create_pod(&pod(&namespace, "second", &[&image(&second)])).await;
-    let expected =
-        format!("Secret {namespace}/shared has no keys of regcred {second}, but of regcred {first}: ");
+    let expected = format!("Secret {namespace}/shared is for regcred {first}, so not for regcred {second}: ");
     assert!(answer.warnings[0].starts_with(&expected), "{:?}", answer.warnings);
     assert!(pull_secrets(&answer.object()).is_empty());
     let both = scene.create_pod(&pod(&namespace, "both", &[&image(&first), &image(&second)])).await;

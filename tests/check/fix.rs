@@ -5,6 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::command::{Files, Run, cluster, pod};
+use super::misleading::MISLEADING;
 
 const SELECTOR: &str = "--registry-cred-selector=operator.kyma-project.io/oci-registry-cred=ghcr";
 
@@ -185,59 +186,9 @@ fn help_says_that_comments_are_lost() {
     }
 }
 
-/// Texts that a reader of YAML may take for something else, and any other.
+/// Texts that mislead, and any other.
 fn any_text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        prop::sample::select(vec![
-            "yes",
-            "No",
-            "on",
-            "y",
-            "~",
-            "null",
-            "1",
-            "1_000",
-            "0755",
-            "0x1F",
-            "1e3",
-            ".5",
-            "12:30:45",
-            "2026-01-01",
-            "=",
-            "<<",
-            "",
-            " a",
-            "a ",
-            "- a",
-            "a: b",
-            "# a",
-            "a # b",
-            "!a",
-            "&a",
-            "*a",
-            "@a",
-            "`a",
-            "%a",
-            "---",
-            "...",
-            "'a",
-            "\"a\"",
-            "a\nb",
-            "a\n",
-            "\n",
-            "a\n\n",
-            "  a\nb",
-            "\ta",
-            "a\tb",
-            "\u{85}",
-            "\u{2028}",
-            "\u{feff}a",
-            "a\r\nb",
-        ])
-        .prop_map(str::to_owned),
-        ".{0,120}",
-        "[ a-z\n]{0,200}",
-    ]
+    prop_oneof![prop::sample::select(MISLEADING).prop_map(str::to_owned), ".{0,120}", "[ a-z\n]{0,200}",]
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 mod command;
 mod fix;
 mod inputs;
+mod misleading;
 mod objects;
 mod properties;
 mod samples;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::control_plane::{ControlPlane, unique};
 use crate::harness::credentials::registry_secret;
 use crate::harness::{Installation, User};
+use crate::misleading::MISLEADING;
 use crate::scene::{
     KEY, figure, in_registry, installation, known, label, labelling, layer, template, v2, v3,
 };
@@ -177,43 +178,8 @@ async fn what_check_writes_with_the_label_is_read_by_kubectl_as_it_was_meant_and
     let (name, value) = (unique("sample"), unique("creds"));
     let mut object =
         template(&name, &v2(json!([layer("raw-manifest", json!([])), layer("config", Value::Null)])));
-    // Texts that a reader of YAML may take for something else.
-    let texts = [
-        "yes",
-        "off",
-        "y",
-        "~",
-        "null",
-        "1_000",
-        "0755",
-        "0o17",
-        "0x1F",
-        "1e3",
-        ".5",
-        "12:30:45",
-        "2026-01-01",
-        "=",
-        "<<",
-        "",
-        " a ",
-        "- a",
-        "a: b",
-        "a # b",
-        "!a",
-        "&a",
-        "*a",
-        "@a",
-        "%a",
-        "---",
-        "'a",
-        "\"a\"",
-        "a\nb",
-        "a\n\n",
-        "  a\nb",
-        "\ta",
-    ];
     let texts: serde_json::Map<String, Value> =
-        texts.iter().enumerate().map(|(number, text)| (format!("t{number}"), (*text).into())).collect();
+        MISLEADING.iter().enumerate().map(|(number, text)| (format!("t{number}"), (*text).into())).collect();
     object["metadata"]["annotations"] = Value::Object(texts.clone());
     let written = control_plane.manifest(&object.to_string());
     let run = Command::new(env!("CARGO_BIN_EXE_regcred"))

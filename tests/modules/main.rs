@@ -5,6 +5,8 @@ mod configuration;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod labelling;
+#[path = "../check/misleading.rs"]
+mod misleading;
 mod outage;
 mod procedure;
 mod reinvocation;

@@ -34,7 +34,6 @@ use crate::cluster::changes::{Change, Changes};
 use crate::knowledge::{Index, Pods, Snapshot};
 use crate::leadership::Leadership;
 use crate::model::ObjectKey;
-use crate::server::Readiness;
 use crate::telemetry::reconcile_metrics::ReconcileMetrics;
 
 /// How many copies are written at once. A write takes a few milliseconds of an API server that has time, so this many bring a
@@ -61,8 +60,6 @@ pub struct Reconciler {
     pub changes: Changes,
     /// Whether this replica may write.
     pub leadership: Leadership,
-    /// Whether everything is known.
-    pub readiness: Readiness,
     /// The pauses between seeing and acting.
     pub graces: Graces,
     /// What is counted.
@@ -92,8 +89,6 @@ impl Reconciler {
 
     /// Begins with everything, for whoever led before may have left anything half done.
     async fn lead(&self, writer: &Arc<Writer>) {
-        // By what is not known completely a copy could look as if nobody wanted it.
-        self.readiness.complete().await;
         let changes = self.changes.subscribe();
         let mut term = Term { reconciler: self, queue: Queue::default(), records: Records::default() };
         let mut under_way: JoinSet<(ObjectKey, Outcome)> = JoinSet::new();

@@ -23,7 +23,6 @@ use crate::events::Recorder;
 use crate::knowledge::{Index, Pods, Snapshot};
 use crate::leadership::Leadership;
 use crate::model::credential::Credential;
-use crate::server::Readiness;
 use crate::status::{Seen, occurrences};
 use crate::telemetry::status_metrics::StatusMetrics;
 
@@ -59,8 +58,6 @@ pub struct Reporter {
     pub changes: Changes,
     /// Whether this replica may write.
     pub leadership: Leadership,
-    /// Whether everything is known.
-    pub readiness: Readiness,
     /// To tell what happened.
     pub recorder: Recorder,
     /// What is counted.
@@ -117,9 +114,8 @@ impl Reporter {
         }
     }
 
-    /// By what is not known completely copies could look missing or unwanted.
+    /// By pods that are not known completely copies could look unwanted. All else is known to who leads.
     async fn until_known(&self) {
-        self.readiness.complete().await;
         let patience = Instant::now() + PODS_PATIENCE;
         while self.watches_pods && !self.pods.is_complete() && Instant::now() < patience {
             tokio::time::sleep(LOOK_FOR_PODS).await;

@@ -24,7 +24,7 @@ fn blocked(obstacle: Obstacle) -> CopyAnswer {
 #[case::failed_or_out_of_time(blocked(Obstacle::Passing("no answer".into())), true, Some("created later: no answer"), true)]
 #[case::quota_or_forbidden(blocked(Obstacle::Passing("exceeded quota".into())), true, Some("exceeded quota"), true)]
 #[case::foreign(blocked(Obstacle::Foreign), false, Some("is not regcred's"), false)]
-#[case::another_credentials(blocked(Obstacle::Rival("quay".into())), false, Some("but of regcred quay"), false)]
+#[case::another_credentials(blocked(Obstacle::Rival("quay".into())), false, Some("is for regcred quay, so not for regcred ghcr"), false)]
 #[case::never_accepted(blocked(Obstacle::Lasting("too large".into())), false, Some("too large"), false)]
 #[case::namespace_gone(blocked(Obstacle::NamespaceGone), false, None, false)]
 fn a_missing_copy(

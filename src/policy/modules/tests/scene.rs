@@ -61,15 +61,17 @@ pub(super) fn template(descriptor: &Value) -> Value {
     })
 }
 
-/// The review of a `ModuleTemplate` that is created, or that replaces another.
+/// The review of an object that is created, or that replaces another.
 pub(super) fn review_of(object: &Value, old: Option<&Value>) -> Value {
+    let (kind, metadata) = (object["kind"].as_str().unwrap(), &object["metadata"]);
+    let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
             "uid": "1", "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
-            "name": "sample-1.0.0", "namespace": "kyma-system",
-            "kind": {"group": "operator.kyma-project.io", "version": "v1beta2", "kind": "ModuleTemplate"},
-            "resource": {"group": "operator.kyma-project.io", "version": "v1beta2", "resource": "moduletemplates"},
+            "name": metadata["name"], "namespace": metadata["namespace"],
+            "kind": {"group": group, "version": version, "kind": kind},
+            "resource": {"group": group, "version": version, "resource": format!("{}s", kind.to_lowercase())},
             "object": object, "oldObject": old,
         },
     })

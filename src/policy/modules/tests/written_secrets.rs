@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scene::decide_by;
+use super::scene::{decide_by, review_of};
 use crate::policy::tests::Cluster;
 use crate::policy::{Decision, Outcome, Reason, Rule};
 
@@ -30,19 +30,6 @@ fn with(pointer: &str, value: Value) -> Value {
 
 fn holding(document: &str) -> Value {
     with("/stringData", json!({".dockerconfigjson": document}))
-}
-
-fn review_of(secret: &Value, old: Option<&Value>) -> Value {
-    json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "1", "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
-            "name": "modules", "namespace": "kcp-system",
-            "kind": {"group": "", "version": "v1", "kind": "Secret"},
-            "resource": {"group": "", "version": "v1", "resource": "secrets"},
-            "object": secret, "oldObject": old,
-        },
-    })
 }
 
 /// Credentials that label modules, for ghcr.io by its key, for quay.io by its images.
