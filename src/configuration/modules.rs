@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::ConfigurationError;
 use crate::model::keyring::{ImagePattern, Target};
-use crate::model::scope;
+use crate::model::scope::{self, Scope};
 
 /// What can be found about a `ModuleTemplate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +107,20 @@ impl Modules {
     /// Whether Lifecycle Manager looks for Secrets in a namespace.
     pub fn looks_in(&self, namespace: &str) -> bool {
         self.secret_namespaces.is_empty() || self.secret_namespaces.contains(namespace)
+    }
+
+    /// Whether Lifecycle Manager looks for Secrets in no namespace but those of a scope.
+    pub fn looks_within(&self, scope: &Scope) -> bool {
+        let covers = |name: &Arc<str>| scope.covers(name);
+        *scope == Scope::All
+            || !self.secret_namespaces.is_empty() && self.secret_namespaces.iter().all(covers)
+    }
+
+    /// Whether anything is done about what can be found about Secrets.
+    pub fn asks_for_secrets(&self) -> bool {
+        let is_about_labels = |kind| matches!(kind, FindingKind::MissingLabel | FindingKind::MalformedLabel);
+        let mut about_secrets = FindingKind::ALL.into_iter().filter(|kind| !is_about_labels(*kind));
+        about_secrets.any(|kind| self.action(kind) != Action::Ignore)
     }
 
     /// What is done about a finding.

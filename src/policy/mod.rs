@@ -148,7 +148,7 @@ impl Rule {
             Self::Inject => inject::decide(request, known, answers, now),
             Self::ModuleLabels => modules::label::decide(request, known, &configuration.modules),
             Self::Ephemeral => ephemeral::decide(request, known, answers),
-            Self::Modules => modules::decide(request, &configuration.modules, answers),
+            Self::Modules => modules::decide(request, &known.scope, &configuration.modules, answers),
             Self::ModuleSecrets => modules::secret::decide(request, known, &configuration.modules),
         }
     }

@@ -81,7 +81,7 @@ fn every_local_blob_without_the_label_gets_it_and_everything_else_stays(#[case] 
         run.errors,
         "allowed ModuleTemplate kyma-system/sample (template.yaml:2)\n    \
          warning: the layers ask for different Secrets; Lifecycle Manager takes those of raw-manifest for all\n    \
-         warning: operator.kyma-project.io/oci-registry-cred=ghcr selects no Secret\n    \
+         warning: no Secret has the labels operator.kyma-project.io/oci-registry-cred=ghcr\n    \
          added label oci-registry-cred (operator.kyma-project.io/oci-registry-cred=ghcr) to raw-manifest, default-cr\n\
          1 object: 1 allowed, 0 denied, 1 with warnings\n"
     );
@@ -147,7 +147,7 @@ fn what_is_written_is_judged_in_the_given_cluster() {
     let arguments = ["-f", "template.yaml", "--state", "state.yaml", "--config", "regcred.yaml"];
     let run = fix(&files, &arguments);
     assert_eq!(run.code, 1);
-    assert!(run.errors.contains("selects no Secret"), "{}", run.errors);
+    assert!(run.errors.contains("no Secret has the labels"), "{}", run.errors);
 }
 
 #[rstest]

@@ -1,6 +1,8 @@
-//! What Kyma's documentation tells whoever keeps modules in a private registry to do, command by command.
+//! What Kyma's documentation tells whoever keeps modules in a private registry to do, command by command, and what kubectl
+//! prints of the commonest mistakes.
 
-use serde_json::json;
+use rstest::rstest;
+use serde_json::{Value, json};
 
 use crate::harness::User;
 use crate::harness::control_plane::unique;
@@ -43,17 +45,7 @@ async fn a_module_in_a_private_registry_is_written_as_documented() {
     let without =
         template(&name, &v2(json!([layer("raw-manifest", json!([])), layer("default-cr", json!([]))])));
     let refused = control_plane.apply_as(User::Admin, &without.to_string()).await.failed();
-    assert!(
-        refused.contains(
-            "admission webhook \"module-templates.regcred.dev\" denied the request: These layers of module \
-             example.io/module/sample in ghcr.io/org have no label oci-registry-cred, by which Lifecycle Manager finds the \
-             Secret to pull them with: raw-manifest, default-cr. Add to each, in spec.descriptor.component.resources[].labels: \
-             {name: oci-registry-cred, value: {operator.kyma-project.io/oci-registry-cred: NAME}}, and give the Secret the label \
-             operator.kyma-project.io/oci-registry-cred=NAME. If the registry is public, list it in modules.publicRegistries of \
-             regcred's configuration; or let regcred add the label, by moduleLabels of the RegistryCredential for the registry."
-        ),
-        "{refused}"
-    );
+    assert!(refused.contains("have no label oci-registry-cred"), "{refused}");
 
     // Whoever runs regcred sees it in the log of the server that answered, and in its metrics.
     let logs: String = installation.replicas().iter().map(|replica| replica.log()).collect();
@@ -78,4 +70,63 @@ async fn a_module_in_a_private_registry_is_written_as_documented() {
     let get = ["get", "moduletemplate", &name, "--namespace=kyma-system", "-o", "json"];
     let stored = control_plane.kubectl(&get).await.json();
     assert_eq!(stored["spec"]["descriptor"], corrected);
+}
+
+/// What stands before and behind what regcred says.
+const REFUSED: &str = "Error from server (Forbidden): error when creating \"FILE\": admission webhook \
+    \"module-templates.regcred.dev\" denied the request: ";
+
+const MISSING: &str = "These layers of module example.io/module/sample in ghcr.io/org have no label oci-registry-cred, by which \
+    Lifecycle Manager finds the Secret to pull them with: raw-manifest, default-cr. Add to each, in \
+    spec.descriptor.component.resources[].labels: {name: oci-registry-cred, value: \
+    {operator.kyma-project.io/oci-registry-cred: NAME}}, and give the Secret the label \
+    operator.kyma-project.io/oci-registry-cred=NAME. If the registry is public, list it in modules.publicRegistries of \
+    regcred's configuration; or let regcred add the label, by moduleLabels of the RegistryCredential for the registry.\n";
+
+/// A module whose layers have this value of the label.
+fn with_value(value: &Value) -> Value {
+    let labels = json!([{"name": "oci-registry-cred", "value": value}]);
+    v2(json!([layer("raw-manifest", labels.clone()), layer("default-cr", labels)]))
+}
+
+#[rstest]
+#[case::no_label(v2(json!([layer("raw-manifest", json!([])), layer("default-cr", json!([]))])), "", MISSING)]
+#[case::on_the_component_alone(
+    {
+        let mut module = v2(json!([layer("raw-manifest", json!([])), layer("default-cr", json!([]))]));
+        module["component"]["labels"] = json!([label("ghcr")]);
+        module
+    },
+    "Warning: the label oci-registry-cred of the component itself is read by nobody: it belongs to each layer\n",
+    MISSING
+)]
+#[case::as_kubectl_takes_it(
+    with_value(&json!("operator.kyma-project.io/oci-registry-cred=ghcr")),
+    "",
+    "The label oci-registry-cred of these layers of module example.io/module/sample in ghcr.io/org cannot be used: \
+     raw-manifest (its value is a string, not an object: write {\"operator.kyma-project.io/oci-registry-cred\":\"ghcr\"}), \
+     default-cr (its value is a string, not an object: write {\"operator.kyma-project.io/oci-registry-cred\":\"ghcr\"}). \
+     Write it, in spec.descriptor.component.resources[].labels, as {name: oci-registry-cred, value: \
+     {operator.kyma-project.io/oci-registry-cred: NAME}}: its value is an object of the labels that the Secret has, all strings.\n"
+)]
+#[case::a_number_without_quotes(
+    with_value(&json!({KEY: 7})),
+    "",
+    "The label oci-registry-cred of these layers of module example.io/module/sample in ghcr.io/org cannot be used: \
+     raw-manifest (the value of \"operator.kyma-project.io/oci-registry-cred\" is a number, not a string (put it in quotes)), \
+     default-cr (the value of \"operator.kyma-project.io/oci-registry-cred\" is a number, not a string (put it in quotes)). \
+     Write it, in spec.descriptor.component.resources[].labels, as {name: oci-registry-cred, value: \
+     {operator.kyma-project.io/oci-registry-cred: NAME}}: its value is an object of the labels that the Secret has, all strings.\n"
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_prints_of_a_mistake_what_is_wrong_where_and_how_to_mend_it(
+    #[case] module: Value,
+    #[case] warning: &str,
+    #[case] refusal: &str,
+) {
+    let control_plane = installation().await.control_plane();
+    let file = control_plane.manifest(&template(&unique("mistake"), &module).to_string());
+    let refused = control_plane.kubectl_as(User::Admin, &["create", "-f", &file]).await;
+    assert_eq!(refused.code, 1);
+    assert_eq!(refused.stderr.replace(&file, "FILE"), format!("{warning}{REFUSED}{refusal}"));
 }

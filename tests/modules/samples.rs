@@ -79,7 +79,8 @@ fn every_sample_is_judged_offline_as_it_should_be() {
         let of_sample = |line: &&Value| line["source"].as_str().unwrap().contains(name);
         let line = lines.iter().find(of_sample).unwrap_or_else(|| panic!("{name} was not judged"));
         is_as_expected(line["message"].as_str().unwrap_or_default(), expected, name);
-        let no_secret = "operator.kyma-project.io/oci-registry-cred=operator-regcred selects no Secret";
+        let no_secret =
+            "no Secret has the labels operator.kyma-project.io/oci-registry-cred=operator-regcred";
         assert_eq!(line["warnings"].to_string().contains(no_secret), expected.is_none(), "{line}");
     }
     let judged = lines.iter().filter(|line| line["kind"] == "ModuleTemplate").count();

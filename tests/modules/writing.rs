@@ -42,7 +42,7 @@ async fn one_that_is_written_before_its_secret_is_warned_of_and_ends_as_one_writ
         control_plane.apply_as(User::Admin, &template(&unique("before"), &descriptor).to_string()).await;
     assert_eq!(before.code, 0, "{}", before.stderr);
     assert!(
-        before.stderr.contains(&format!("Warning: {KEY}={value} selects no Secret")),
+        before.stderr.contains(&format!("Warning: no Secret has the labels {KEY}={value}")),
         "{}",
         before.stderr
     );

@@ -42,6 +42,9 @@ pub enum Malformed {
     /// No object.
     #[error("its value is {}, not an object of label keys and values", .0.with_article())]
     NotAnObject(Type),
+    /// The selector as kubectl takes it, or as JSON in quotes.
+    #[error("its value is a string, not an object: write {}", serde_json::to_string(.0).unwrap_or_default())]
+    AsText(Selector),
     /// `{"a": 1}`
     #[error("the value of {key:?} is {}, not a string{}", .is.with_article(), hint(*.is))]
     NotAString {
@@ -70,6 +73,14 @@ fn hint(is: Type) -> &'static str {
 }
 
 impl CredentialLabel {
+    /// The Secrets that it selects, if it does.
+    pub fn selector(&self) -> Option<&Selector> {
+        match self {
+            Self::Selects(selector) => Some(selector),
+            Self::Absent | Self::Malformed(_) => None,
+        }
+    }
+
     /// Reads the labels of a resource; the first of that name counts.
     pub fn of(labels: Option<Json<'_>>) -> Self {
         match labels.map(Json::json_type) {
@@ -102,6 +113,7 @@ impl Selector {
         match value.json_type() {
             Type::Object => {}
             Type::Null => return Err(Malformed::SelectsEverything("null")),
+            Type::String => return Err(Self::mistaken_for_text(value)),
             other => return Err(Malformed::NotAnObject(other)),
         }
         let fields = value.fields();
@@ -116,6 +128,13 @@ impl Selector {
             labels.insert(key.to_string(), text.to_string());
         }
         Self::new(labels)
+    }
+
+    fn mistaken_for_text(value: Json<'_>) -> Malformed {
+        let text = value.text();
+        let text = text.as_deref().unwrap_or_default();
+        let as_json = || Self::new(serde_json::from_str(text).ok()?).ok();
+        text.parse().ok().or_else(as_json).map_or(Malformed::NotAnObject(Type::String), Malformed::AsText)
     }
 
     /// A selector of labels, at least one.
@@ -189,11 +208,13 @@ mod tests {
     #[case::empty("{}", "its value is {}, which selects every Secret")]
     #[case::null("null", "its value is null, which selects every Secret")]
     #[case::empty_text(r#""""#, "its value is a string, not an object of label keys and values")]
-    #[case::selector_as_text(r#""a=b""#, "its value is a string, not an object of label keys and values")]
-    #[case::json_as_text(
-        r#""{\"a\": \"b\"}""#,
-        "its value is a string, not an object of label keys and values"
+    #[case::selector_as_text(
+        r#""c=d,a=b""#,
+        r#"its value is a string, not an object: write {"a":"b","c":"d"}"#
     )]
+    #[case::json_as_text(r#""{\"a\": \"b\"}""#, r#"its value is a string, not an object: write {"a":"b"}"#)]
+    #[case::any_text(r#""ghcr""#, "its value is a string, not an object of label keys and values")]
+    #[case::empty_json_as_text(r#""{}""#, "its value is a string, not an object of label keys and values")]
     #[case::number("1", "its value is a number, not an object of label keys and values")]
     #[case::boolean("true", "its value is a boolean, not an object of label keys and values")]
     #[case::empty_list("[]", "its value is a list, not an object of label keys and values")]

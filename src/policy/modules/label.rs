@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Doubt};
 use super::concern::Concern;
-use super::words::{selecting, shown};
+use super::words::{shown, shown_at_length};
 use crate::api::Mode;
 use crate::configuration::Modules;
 use crate::knowledge::Snapshot;
@@ -51,7 +51,7 @@ fn label(component: &Component, repository: &Repository, known: &Snapshot) -> De
                 decision.reason = Reason::Audited;
             }
             decision.audited = labelling(component, selector);
-            let (credential, selector) = (shown(credential), selecting(selector));
+            let (credential, selector) = (shown(credential), shown_at_length(selector));
             decision
                 .warnings
                 .add(format!("audit: RegistryCredential {credential} would label the layers {selector}"));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::module::{Component, CredentialLabel, Malformed, Resource, Selector};
+use crate::model::module::{Component, CredentialLabel, Malformed, Resource};
 
 /// The layer that Lifecycle Manager installs, since version 1.1.4; before, it took the last one that is not [`CONFIG`].
 const INSTALLED: &str = "raw-manifest";
@@ -53,22 +53,16 @@ pub(super) fn part<'a>(now: Vec<Layer<'a>>, before: &[Layer<'_>]) -> (Vec<Layer<
     })
 }
 
-/// The selector that Lifecycle Manager looks for Secrets by: that of the layer which it installs.
-pub(super) fn effective_selector(component: &Component) -> Option<&Selector> {
-    let layers: Vec<&Resource> = component.local_blobs().map(|(_, resource)| resource).collect();
-    let installed = layers.iter().find(|layer| layer.name == INSTALLED);
-    let former = || layers.iter().rev().find(|layer| !CONFIG.contains(&&*layer.name));
-    match &installed.or_else(former).or(layers.last())?.label {
-        CredentialLabel::Selects(selector) => Some(selector),
-        CredentialLabel::Absent | CredentialLabel::Malformed(_) => None,
-    }
+/// The layer that Lifecycle Manager installs, with whose Secrets it pulls all, and its place in the list.
+pub(super) fn installed(component: &Component) -> Option<(usize, &Resource)> {
+    let layers: Vec<(usize, &Resource)> = component.local_blobs().collect();
+    let installed = layers.iter().find(|(_, layer)| layer.name == INSTALLED);
+    let former = || layers.iter().rev().find(|(_, layer)| !CONFIG.contains(&&*layer.name));
+    installed.or_else(former).or(layers.last()).copied()
 }
 
 /// Whether layers ask for different Secrets.
 pub(super) fn disagree(component: &Component) -> bool {
-    let mut selectors = component.local_blobs().filter_map(|(_, resource)| match &resource.label {
-        CredentialLabel::Selects(selector) => Some(selector),
-        CredentialLabel::Absent | CredentialLabel::Malformed(_) => None,
-    });
+    let mut selectors = component.local_blobs().filter_map(|(_, resource)| resource.label.selector());
     selectors.next().is_some_and(|first| selectors.any(|other| other != first))
 }

@@ -18,22 +18,24 @@ use super::needs::{Answers, Need, SecretsAnswer};
 use super::{Decision, Outcome, Reason, Step};
 use crate::configuration::{Action, FindingKind, Modules};
 use crate::model::module::{Component, Location, Repository, Selector};
+use crate::model::scope::Scope;
 use crate::review::Request;
 use concern::Concern;
-use words::Words;
+use secrets::Purpose;
+use words::{Words, shown, shown_at_length};
 
 /// Something that is wrong with a `ModuleTemplate`.
 struct Finding {
     kind: FindingKind,
-    /// Whether it was so before.
-    is_old: bool,
+    /// Whether it is certain, and was not so before; a warning is given in any case.
+    may_refuse: bool,
     /// In a refusal, with what to do.
     sentence: String,
     /// In a warning.
     warning: String,
 }
 
-pub(super) fn decide(request: &Request<'_>, rules: &Modules, answers: &Answers) -> Step {
+pub(super) fn decide(request: &Request<'_>, scope: &Scope, rules: &Modules, answers: &Answers) -> Step {
     match Concern::of(request, rules) {
         Concern::Nothing => Step::Decided(Decision::allow(Reason::NotConcerned)),
         Concern::Unrecognised(reason) => {
@@ -43,26 +45,35 @@ pub(super) fn decide(request: &Request<'_>, rules: &Modules, answers: &Answers) 
                 .add(format!("regcred cannot judge the descriptor of this ModuleTemplate: {reason}"));
             Step::Decided(decision)
         }
-        Concern::Module { component, old } => judge(&component, old.as_ref(), rules, answers),
+        Concern::Module { component, old } => judge(&component, old.as_ref(), scope, rules, answers),
     }
 }
 
-fn judge(component: &Component, old: Option<&Component>, rules: &Modules, answers: &Answers) -> Step {
+fn judge(
+    component: &Component,
+    old: Option<&Component>,
+    scope: &Scope,
+    rules: &Modules,
+    answers: &Answers,
+) -> Step {
     let words = Words::of(component);
     let mut decision = Decision::allow(Reason::Accepted);
     let wrong_before = old.map(layers::wrong).unwrap_or_default();
     let (new, known) = layers::part(layers::wrong(component), &wrong_before);
     let mut findings: Vec<Finding> = Vec::new();
-    for (layers, is_old) in [(new, false), (known, true)] {
+    for (layers, may_refuse) in [(new, true), (known, false)] {
         let (malformed, missing): (Vec<_>, Vec<_>) =
             layers.into_iter().partition(|layer| layer.malformed.is_some());
-        findings.extend((!missing.is_empty()).then(|| words.missing(&missing, is_old)));
-        findings.extend((!malformed.is_empty()).then(|| words.malformed(&malformed, is_old)));
+        findings.extend((!missing.is_empty()).then(|| words.missing(&missing, may_refuse)));
+        findings.extend((!malformed.is_empty()).then(|| words.malformed(&malformed, may_refuse)));
     }
-    let refuses = |finding: &Finding| !finding.is_old && rules.action(finding.kind) == Action::Deny;
+    let refuses = |finding: &Finding| finding.may_refuse && rules.action(finding.kind) == Action::Deny;
+    let is_refused = findings.iter().any(refuses);
+    let installed = layers::installed(component);
     // Whoever has to write it again anyway is told about the Secrets then.
-    if !findings.iter().any(refuses)
-        && let Some(selector) = layers::effective_selector(component)
+    if !is_refused
+        && rules.asks_for_secrets()
+        && let Some(selector) = installed.and_then(|(_, layer)| layer.label.selector())
         && let Location::Repository(repository) = &component.location
     {
         let Some(answer) = &answers.secrets else {
@@ -70,27 +81,34 @@ fn judge(component: &Component, old: Option<&Component>, rules: &Modules, answer
         };
         match answer {
             SecretsAnswer::Found(found) => {
-                let target = repository.target(&component.name);
-                let is_old = old.is_some_and(|old| asks_for(old) == asks_for(component));
-                let about = secrets::judge(found, rules, &target, repository.base());
-                findings.extend(about.into_iter().map(|finding| words.of_secrets(finding, selector, is_old)));
+                let purpose = Purpose { selector, repository, component: &component.name };
+                let may_refuse = old.is_none_or(|old| asks_for(old) != asks_for(component));
+                let about = secrets::judge(found, &purpose, rules, scope).into_iter();
+                findings.extend(about.map(|finding| words.of_secrets(finding, selector, may_refuse)));
             }
             SecretsAnswer::Unknown(reason) => {
-                decision
-                    .warnings
-                    .add(format!("regcred could not look for the Secrets with {selector}: {reason}"));
+                let selector = shown_at_length(selector);
+                decision.warnings.add(format!("could not look for Secrets ({reason}) with {selector}"));
             }
         }
     }
-    if component.is_labelled && findings.iter().any(|finding| finding.kind == FindingKind::MissingLabel) {
+    let is_missed = |finding: &Finding| finding.kind == FindingKind::MissingLabel;
+    if component.is_labelled
+        && findings.iter().any(is_missed)
+        && rules.action(FindingKind::MissingLabel) != Action::Ignore
+    {
         decision.warnings.add(
             "the label oci-registry-cred of the component itself is read by nobody: it belongs to each layer",
         );
     }
-    if layers::disagree(component) {
-        decision.warnings.add(
-            "the layers ask for different Secrets; Lifecycle Manager takes those of raw-manifest for all",
-        );
+    if let Some((place, layer)) = installed
+        && rules.asks_for_secrets()
+        && layers::disagree(component)
+    {
+        decision.warnings.add(format!(
+            "the layers ask for different Secrets; Lifecycle Manager takes those of {} for all",
+            shown(&layer.called(place))
+        ));
     }
     answer(decision, &findings, rules)
 }
@@ -101,14 +119,14 @@ fn asks_for(component: &Component) -> (Option<&Selector>, Option<(&Repository, &
         Location::Repository(repository) => Some((repository, component.name.as_str())),
         Location::Nowhere | Location::Unknown => None,
     };
-    (layers::effective_selector(component), repository)
+    (layers::installed(component).and_then(|(_, layer)| layer.label.selector()), repository)
 }
 
 fn answer(mut decision: Decision, findings: &[Finding], rules: &Modules) -> Step {
     let mut refusals: Vec<&str> = Vec::new();
     for finding in findings {
         let action = match rules.action(finding.kind) {
-            Action::Deny if finding.is_old => Action::Warn,
+            Action::Deny if !finding.may_refuse => Action::Warn,
             other => other,
         };
         match action {

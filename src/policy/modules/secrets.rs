@@ -1,74 +1,121 @@
 //! Whether the Secrets that a selector selects are of use for a module.
 
+use super::words::{listed, shown_at_length};
 use crate::configuration::{FindingKind, Modules};
-use crate::model::keyring::Target;
-use crate::model::module::{Content, SelectedSecret};
+use crate::model::module::{Content, Repository, SelectedSecret, Selector};
+use crate::model::scope::Scope;
 
 /// What there is to say about the Secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SecretFinding {
     pub(super) kind: FindingKind,
-    /// What follows the selector in a sentence.
+    /// What is so. The names come last, for a long warning is cut at its end.
     pub(super) text: String,
+    /// What to do about it.
+    pub(super) remedy: &'static str,
+    /// Whether it is so whatever there is where regcred sees no Secrets.
+    pub(super) is_certain: bool,
 }
 
-/// Judges the Secrets for a module in a repository.
+/// What the Secrets are for.
+pub(super) struct Purpose<'a> {
+    /// By which they are found.
+    pub(super) selector: &'a Selector,
+    /// Where the module is.
+    pub(super) repository: &'a Repository,
+    /// What it is called there.
+    pub(super) component: &'a str,
+}
+
+/// Judges the Secrets that were found in the namespaces of a scope.
 pub(super) fn judge(
-    secrets: &[SelectedSecret],
+    found: &[SelectedSecret],
+    purpose: &Purpose<'_>,
     rules: &Modules,
-    repository: &Target,
-    base: &str,
+    scope: &Scope,
 ) -> Vec<SecretFinding> {
-    let mut findings = Vec::new();
-    let mut found = |kind, text: String| findings.push(SecretFinding { kind, text });
+    // The order in which they are found is the API server's, or that of files.
+    let mut found: Vec<&SelectedSecret> = found.iter().collect();
+    found.sort_by(|one, other| one.key.cmp(&other.key));
     let (looked_at, elsewhere): (Vec<_>, Vec<_>) =
-        secrets.iter().partition(|secret| rules.looks_in(&secret.key.namespace));
-    if looked_at.is_empty() {
-        match elsewhere.first() {
-            None => found(FindingKind::NoSecret, "selects no Secret".to_owned()),
-            Some(first) => found(
-                FindingKind::SecretElsewhere,
-                format!("selects {}, which is where Lifecycle Manager does not look", first.key),
+        found.iter().partition(|secret| rules.looks_in(&secret.key.namespace));
+    let mut findings = of_each(&looked_at);
+    let is_certain = rules.looks_within(scope);
+    let no_secret = if is_certain { "no Secret" } else { "no Secret that regcred can see" };
+    let mut of_all = |kind, text, remedy| findings.push(SecretFinding { kind, text, remedy, is_certain });
+    if found.is_empty() {
+        of_all(
+            FindingKind::NoSecret,
+            format!("{no_secret} has the labels {}", shown_at_length(purpose.selector)),
+            "Give them to the Secret for the registry, or correct the labels of the layers.",
+        );
+    } else if looked_at.is_empty() {
+        of_all(
+            FindingKind::SecretElsewhere,
+            format!("Lifecycle Manager does not look where the Secrets are: {}", keys(&elsewhere)),
+            "Write the Secret in a namespace of modules.secretNamespaces of regcred's configuration.",
+        );
+    } else {
+        let base = shown_at_length(purpose.repository.base());
+        let target = purpose.repository.target(purpose.component);
+        match SelectedSecret::covering(looked_at.iter().copied(), &target).as_slice() {
+            [] => of_all(
+                FindingKind::UncoveredRegistry,
+                format!("{no_secret} has credentials for {base}, not even: {}", keys(&looked_at)),
+                "Add the registry to the auths of the Secret.",
+            ),
+            [_] => {}
+            covering => of_all(
+                FindingKind::AmbiguousSecrets,
+                format!("any one of several Secrets for {base} may be used: {}", keys(covering)),
+                "Take the labels from all but one.",
             ),
         }
-        return findings;
-    }
-    for secret in &looked_at {
-        match &secret.content {
-            Content::OtherType(secret_type) => found(
-                FindingKind::UnusableSecret,
-                format!("selects {}, whose type {secret_type} is passed over", secret.key),
-            ),
-            Content::Broken(reason) => {
-                found(
-                    FindingKind::UnusableSecret,
-                    format!("selects {}, which is broken: {reason}", secret.key),
-                );
-            }
-            Content::Keys(_) => {}
-        }
-        if !secret.is_managed {
-            found(
-                FindingKind::UnmanagedSecret,
-                format!(
-                    "selects {}, which lacks label operator.kyma-project.io/managed-by: lifecycle-manager",
-                    secret.key
-                ),
-            );
-        }
-    }
-    match SelectedSecret::covering(looked_at.into_iter(), repository).as_slice() {
-        [] => found(FindingKind::UncoveredRegistry, format!("selects no Secret with credentials for {base}")),
-        [_] => {}
-        covering @ [first, second, ..] => found(
-            FindingKind::AmbiguousSecrets,
-            format!(
-                "selects {} Secrets for {base}, as {} and {}: any may be used",
-                covering.len(),
-                first.key,
-                second.key
-            ),
-        ),
     }
     findings
+}
+
+/// What is so with single Secrets, of the same kind together.
+fn of_each(secrets: &[&SelectedSecret]) -> Vec<SecretFinding> {
+    let of_another_type = secrets.iter().filter_map(|secret| match &secret.content {
+        Content::OtherType(secret_type) => Some(format!("{} ({})", secret.key, shown_at_length(secret_type))),
+        Content::Broken(_) | Content::Keys(_) => None,
+    });
+    let broken = secrets.iter().filter_map(|secret| match &secret.content {
+        Content::Broken(reason) => Some(format!("{} ({})", secret.key, shown_at_length(reason))),
+        Content::OtherType(_) | Content::Keys(_) => None,
+    });
+    let unmanaged = secrets.iter().filter(|secret| !secret.is_managed).map(|secret| secret.key.to_string());
+    let together: [(FindingKind, &str, Vec<String>, &'static str); 3] = [
+        (
+            FindingKind::UnusableSecret,
+            "Lifecycle Manager passes over Secrets of another type",
+            of_another_type.collect(),
+            "Write it as a kubernetes.io/dockerconfigjson, as kubectl create secret docker-registry does.",
+        ),
+        (
+            FindingKind::UnusableSecret,
+            "every pull fails because of broken Secrets",
+            broken.collect(),
+            "Mend it, or take the labels from it.",
+        ),
+        (
+            FindingKind::UnmanagedSecret,
+            "no label operator.kyma-project.io/managed-by: lifecycle-manager on",
+            unmanaged.collect(),
+            "Lifecycle Manager before 2024 wants it: add it.",
+        ),
+    ];
+    let found = together.into_iter().filter(|(_, _, secrets, _)| !secrets.is_empty());
+    let findings = found.map(|(kind, what, secrets, remedy)| SecretFinding {
+        kind,
+        text: format!("{what}: {}", listed(secrets.into_iter())),
+        remedy,
+        is_certain: true,
+    });
+    findings.collect()
+}
+
+fn keys(secrets: &[&SelectedSecret]) -> String {
+    listed(secrets.iter().map(|secret| secret.key.to_string()))
 }

@@ -1,5 +1,7 @@
 //! What people are told about a `ModuleTemplate`.
 
+use std::fmt;
+
 use super::Finding;
 use super::layers::Layer;
 use super::secrets::SecretFinding;
@@ -10,6 +12,9 @@ use crate::model::module::{Component, Location, Selector};
 const NAMED: usize = 5;
 /// The longest name that is shown, in characters: what a Kubernetes label can have. Names of layers have no limit.
 const LONGEST_NAME: usize = 63;
+/// The longest reason or address that is shown, in characters: five of them must fit in a message that a terminal shows
+/// without scrolling.
+const LONGEST_REASON: usize = 200;
 
 /// The words about one module.
 pub(super) struct Words<'a> {
@@ -21,12 +26,12 @@ impl<'a> Words<'a> {
         Self { component }
     }
 
-    pub(super) fn missing(&self, layers: &[Layer<'_>], is_old: bool) -> Finding {
+    pub(super) fn missing(&self, layers: &[Layer<'_>], may_refuse: bool) -> Finding {
         let names = listed(layers.iter().map(|layer| shown(&layer.name)));
         let (module, path) = (self.module(), self.component.path_of_labels());
         Finding {
             kind: FindingKind::MissingLabel,
-            is_old,
+            may_refuse,
             sentence: format!(
                 "These layers of {module} have no label oci-registry-cred, by which Lifecycle Manager finds the Secret to pull \
                  them with: {names}. Add to each, in {path}: {{name: oci-registry-cred, value: \
@@ -40,31 +45,41 @@ impl<'a> Words<'a> {
         }
     }
 
-    pub(super) fn malformed(&self, layers: &[Layer<'_>], is_old: bool) -> Finding {
+    pub(super) fn malformed(&self, layers: &[Layer<'_>], may_refuse: bool) -> Finding {
         let each = listed(layers.iter().map(|layer| {
             let why = layer.malformed.map(ToString::to_string).unwrap_or_default();
-            format!("{} ({})", shown(&layer.name), visible(&why, LONGEST_REASON))
+            format!("{} ({})", shown(&layer.name), shown_at_length(&why))
         }));
         Finding {
             kind: FindingKind::MalformedLabel,
-            is_old,
+            may_refuse,
             sentence: format!(
-                "The label oci-registry-cred of these layers of {} cannot be used: {each}. Its value is an object of the \
-                 labels that the Secret has, all strings, such as {{operator.kyma-project.io/oci-registry-cred: NAME}}.",
-                self.module()
+                "The label oci-registry-cred of these layers of {} cannot be used: {each}. Write it, in {}, as {{name: \
+                 oci-registry-cred, value: {{operator.kyma-project.io/oci-registry-cred: NAME}}}}: its value is an object of the \
+                 labels that the Secret has, all strings.",
+                self.module(),
+                self.component.path_of_labels()
             ),
             warning: format!("the label oci-registry-cred cannot be used: {each}"),
         }
     }
 
-    pub(super) fn of_secrets(&self, finding: SecretFinding, selector: &Selector, is_old: bool) -> Finding {
-        let SecretFinding { kind, text } = finding;
-        let selector = selecting(selector);
+    pub(super) fn of_secrets(
+        &self,
+        finding: SecretFinding,
+        selector: &Selector,
+        may_refuse: bool,
+    ) -> Finding {
+        let SecretFinding { kind, text, remedy, is_certain } = finding;
         Finding {
             kind,
-            is_old,
-            sentence: format!("The label oci-registry-cred of {} ({selector}) {text}.", self.module()),
-            warning: format!("{selector} {text}"),
+            may_refuse: may_refuse && is_certain,
+            sentence: format!(
+                "The Secrets that the label oci-registry-cred selects for {} ({}): {text}. {remedy}",
+                self.module(),
+                shown_at_length(selector)
+            ),
+            warning: text,
         }
     }
 
@@ -72,16 +87,12 @@ impl<'a> Words<'a> {
         let name = shown(&self.component.name);
         match &self.component.location {
             Location::Repository(repository) => {
-                format!("module {name} in {}", visible(repository.base(), LONGEST_REASON))
+                format!("module {name} in {}", shown_at_length(repository.base()))
             }
             Location::Nowhere | Location::Unknown => format!("module {name}"),
         }
     }
 }
-
-/// The longest reason or address that is shown, in characters: five of them must fit in a message that a terminal shows
-/// without scrolling.
-const LONGEST_REASON: usize = 200;
 
 /// The first of them, and how many more there are.
 pub(in crate::policy) fn listed(mut names: impl ExactSizeIterator<Item = String>) -> String {
@@ -98,9 +109,9 @@ pub(in crate::policy) fn shown(name: &str) -> String {
     visible(name, LONGEST_NAME)
 }
 
-/// Labels by which Secrets are found, as they may be shown.
-pub(in crate::policy) fn selecting(selector: &Selector) -> String {
-    visible(&selector.to_string(), LONGEST_REASON)
+/// A reason, an address or labels, as they may be shown.
+pub(in crate::policy) fn shown_at_length(what: impl fmt::Display) -> String {
+    visible(&what.to_string(), LONGEST_REASON)
 }
 
 /// On one line, and not longer than that.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
 use crate::model::module::{Component, LABEL, Schema, Selector};
-use crate::policy::modules::words::{listed, selecting, shown};
+use crate::policy::modules::words::{listed, shown, shown_at_length};
 
 /// Labels that are added to layers of a module: to each that has none of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl ModuleLabels {
 impl fmt::Display for ModuleLabels {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layers = listed(self.layers().map(shown));
-        write!(formatter, "label {LABEL} ({}) to {layers}", selecting(&self.selector))
+        write!(formatter, "label {LABEL} ({}) to {layers}", shown_at_length(&self.selector))
     }
 }
 

@@ -3,8 +3,8 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scene::{decide, label, layer, refusal, resource, review_of, template, v2, v3};
-use crate::policy::Reason;
+use super::scene::{decide, decide_with, label, layer, refusal, resource, review_of, template, v2, v3};
+use crate::policy::{Reason, SecretsAnswer};
 
 fn judged(descriptor: &Value) -> crate::policy::Decision {
     decide(&review_of(&template(descriptor), None), "", &[])
@@ -130,8 +130,9 @@ fn a_label_that_selects_nothing_is_refused_with_why() {
     assert_eq!(
         refusal(&decision),
         "The label oci-registry-cred of these layers of module example.io/module/sample in ghcr.io/org cannot be used: \
-         raw-manifest (its value is a string, not an object of label keys and values). Its value is an object of the labels \
-         that the Secret has, all strings, such as {operator.kyma-project.io/oci-registry-cred: NAME}."
+         raw-manifest (its value is a string, not an object: write {\"a\":\"b\"}). Write it, in \
+         spec.descriptor.component.resources[].labels, as {name: oci-registry-cred, value: \
+         {operator.kyma-project.io/oci-registry-cred: NAME}}: its value is an object of the labels that the Secret has, all strings."
     );
 }
 
@@ -176,14 +177,17 @@ fn docker_hub_is_one_registry_whatever_it_is_called(#[case] base: &str, #[case] 
     assert_eq!(decide(&review, &configuration, &[]).reason, Reason::NotConcerned);
 }
 
-#[test]
-fn layers_that_ask_for_different_secrets_are_told_of() {
+#[rstest]
+#[case::installed("raw-manifest", "raw-manifest")]
+#[case::as_of_old("my-chart", "my-chart")]
+#[case::without_a_name("", "resources[1]")]
+fn layers_that_ask_for_different_secrets_are_told_of(#[case] layer_name: &str, #[case] told: &str) {
     let other = json!({"name": "oci-registry-cred", "value": {"a": "b"}});
-    let decision =
-        judged(&v2(json!([layer("config", json!([label()])), layer("raw-manifest", json!([other]))])));
+    let descriptor = v2(json!([layer("config", json!([label()])), layer(layer_name, json!([other]))]));
+    let decision = judged(&descriptor);
     let warning =
-        "the layers ask for different Secrets; Lifecycle Manager takes those of raw-manifest for all";
-    assert!(decision.warnings.texts().iter().any(|text| text == warning));
+        format!("the layers ask for different Secrets; Lifecycle Manager takes those of {told} for all");
+    assert!(decision.warnings.texts().contains(&warning), "{:?}", decision.warnings.texts());
     assert_eq!(refusal(&decision), "");
 }
 
@@ -198,4 +202,29 @@ fn what_is_done_about_a_label_is_configured(#[case] finding: &str, #[case] label
         let configuration = format!("modules: {{findings: {{{finding}: {action}}}}}");
         assert_eq!(decide(&review, &configuration, &[]).reason, expected, "{action}");
     }
+}
+
+/// As for a Lifecycle Manager that does not read labels.
+#[test]
+fn where_everything_is_ignored_nothing_is_said() {
+    let ignored = [
+        "missingLabel",
+        "malformedLabel",
+        "noSecret",
+        "secretElsewhere",
+        "unusableSecret",
+        "uncoveredRegistry",
+        "ambiguousSecrets",
+        "unmanagedSecret",
+    ];
+    let ignored: Vec<String> = ignored.iter().map(|finding| format!("{finding}: Ignore")).collect();
+    let configuration = format!("modules: {{findings: {{{}}}}}", ignored.join(", "));
+    let other = json!({"name": "oci-registry-cred", "value": {"a": "b"}});
+    let layers =
+        [layer("config", json!([label()])), layer("a", json!([])), layer("raw-manifest", json!([other]))];
+    let mut descriptor = v2(json!(layers));
+    descriptor["component"]["labels"] = json!([label()]);
+    let answer = SecretsAnswer::Found(Vec::new());
+    let (decision, asked) = decide_with(&review_of(&template(&descriptor), None), &configuration, answer);
+    assert_eq!((decision.reason, decision.warnings.texts(), asked.len()), (Reason::Accepted, &[][..], 0));
 }

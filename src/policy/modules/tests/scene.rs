@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::configuration::Configuration;
 use crate::knowledge::Index;
 use crate::model::module::SelectedSecret;
+use crate::model::scope::Scope;
 use crate::policy::tests::Cluster;
 use crate::policy::{Answers, Decision, Need, Outcome, Rule, SecretsAnswer, Step};
 use crate::review;
@@ -88,9 +89,19 @@ pub(super) fn decide_with(
     configuration: &str,
     answer: SecretsAnswer,
 ) -> (Decision, Vec<String>) {
+    decide_within(&Scope::All, review, configuration, answer)
+}
+
+/// The same where regcred sees the Secrets of some namespaces alone.
+pub(super) fn decide_within(
+    scope: &Scope,
+    review: &Value,
+    configuration: &str,
+    answer: SecretsAnswer,
+) -> (Decision, Vec<String>) {
     let body = review.to_string();
     let request = review::decode(body.as_bytes()).unwrap();
-    let known = Index::new("regcred-system").snapshot();
+    let known = Index::new("regcred-system").with_scope(scope.clone()).snapshot();
     let configuration = configured(configuration);
     let (mut answers, mut asked) = (Answers::default(), Vec::new());
     for _ in 0..2 {

@@ -5,8 +5,9 @@ use k8s_openapi::api::core::v1::Secret;
 use rstest::rstest;
 use serde_json::json;
 
-use super::scene::{decide, decide_with, label, layer, refusal, review_of, template, v2};
+use super::scene::{decide, decide_with, decide_within, label, layer, refusal, review_of, template, v2};
 use crate::model::module::SelectedSecret;
+use crate::model::scope::Scope;
 use crate::policy::{Reason, SecretsAnswer};
 
 const COVERING: &str = r#"{"auths":{"ghcr.io":{"auth":"Zm9vOmJhcg=="}}}"#;
@@ -50,52 +51,76 @@ fn review() -> serde_json::Value {
 #[case::more_special(
     vec![covering("modules"), secret("other", r#"{"auths":{"ghcr.io/org":{}}}"#)], "", None
 )]
-#[case::none(vec![], "noSecret", Some("selects no Secret"))]
+#[case::none(
+    vec![], "noSecret",
+    Some((
+        "no Secret has the labels operator.kyma-project.io/oci-registry-cred=ghcr",
+        "Give them to the Secret for the registry, or correct the labels of the layers."
+    ))
+)]
 #[case::of_another_type(
     vec![of_type("Opaque"), covering("other")], "unusableSecret",
-    Some("selects kcp-system/modules, whose type Opaque is passed over")
+    Some((
+        "Lifecycle Manager passes over Secrets of another type: kcp-system/modules (Opaque)",
+        "Write it as a kubernetes.io/dockerconfigjson, as kubectl create secret docker-registry does."
+    ))
 )]
 #[case::broken(
     vec![secret("modules", "{"), covering("other")], "unusableSecret",
-    Some("selects kcp-system/modules, which is broken: it ends too early at line 1, column 1 of its JSON")
+    Some((
+        "every pull fails because of broken Secrets: kcp-system/modules (it ends too early at line 1, column 1 of its JSON)",
+        "Mend it, or take the labels from it."
+    ))
 )]
 #[case::of_another_registry(
     vec![secret("modules", r#"{"auths":{"quay.io":{}}}"#)], "uncoveredRegistry",
-    Some("selects no Secret with credentials for ghcr.io/org")
+    Some((
+        "no Secret has credentials for ghcr.io/org, not even: kcp-system/modules",
+        "Add the registry to the auths of the Secret."
+    ))
 )]
 #[case::of_another_path(
     vec![secret("modules", r#"{"auths":{"ghcr.io/team":{}}}"#)], "uncoveredRegistry",
-    Some("selects no Secret with credentials for ghcr.io/org")
+    Some((
+        "no Secret has credentials for ghcr.io/org, not even: kcp-system/modules",
+        "Add the registry to the auths of the Secret."
+    ))
+)]
+#[case::of_no_registry_beside_one_that_covers(
+    vec![covering("modules"), secret("other", r#"{"auths":{}}"#)], "", None
 )]
 #[case::ambiguous(
-    vec![covering("modules"), covering("other")], "ambiguousSecrets",
-    Some("selects 2 Secrets for ghcr.io/org, as kcp-system/modules and kcp-system/other: any may be used")
+    vec![covering("other"), covering("modules")], "ambiguousSecrets",
+    Some((
+        "any one of several Secrets for ghcr.io/org may be used: kcp-system/modules, kcp-system/other",
+        "Take the labels from all but one."
+    ))
 )]
 #[case::unmanaged(
     vec![unmanaged()], "unmanagedSecret",
-    Some("selects kcp-system/modules, which lacks label operator.kyma-project.io/managed-by: lifecycle-manager")
+    Some((
+        "no label operator.kyma-project.io/managed-by: lifecycle-manager on: kcp-system/modules",
+        "Lifecycle Manager before 2024 wants it: add it."
+    ))
 )]
 fn each_thing_about_a_secret_is_warned_of_or_refused_as_configured(
     #[case] secrets: Vec<Secret>,
     #[case] finding: &str,
-    #[case] expected: Option<&str>,
+    #[case] expected: Option<(&str, &str)>,
 ) {
     let secrets: Vec<SelectedSecret> = secrets.iter().map(SelectedSecret::from).collect();
     let decision = decide(&review(), "", &secrets);
-    let selector = "operator.kyma-project.io/oci-registry-cred=ghcr";
-    let Some(expected) = expected else {
+    let Some((expected, remedy)) = expected else {
         assert_eq!((decision.reason, decision.warnings.texts()), (Reason::Accepted, &[][..]));
         return;
     };
-    let told = format!("{selector} {expected}");
-    let told: String =
-        if told.chars().count() > 120 { told.chars().take(119).chain(['…']).collect() } else { told };
-    assert_eq!((decision.reason, decision.warnings.texts()), (Reason::Warned, &[told][..]));
+    assert_eq!((decision.reason, decision.warnings.texts()), (Reason::Warned, &[expected.to_owned()][..]));
     let configured = decide(&review(), &format!("modules: {{findings: {{{finding}: Deny}}}}"), &secrets);
     assert_eq!(
         refusal(&configured),
         format!(
-            "The label oci-registry-cred of module example.io/module/sample in ghcr.io/org ({selector}) {expected}."
+            "The Secrets that the label oci-registry-cred selects for module example.io/module/sample in ghcr.io/org \
+             (operator.kyma-project.io/oci-registry-cred=ghcr): {expected}. {remedy}"
         )
     );
     let ignored = decide(&review(), &format!("modules: {{findings: {{{finding}: Ignore}}}}"), &secrets);
@@ -120,12 +145,65 @@ fn docker_hub_is_covered_by_the_key_that_go_containerregistry_looks_for(
 fn a_secret_where_nobody_looks_is_of_no_use() {
     let secrets = [SelectedSecret::from(&covering("modules"))];
     let elsewhere = decide(&review(), "modules: {secretNamespaces: [kyma-system]}", &secrets);
-    assert!(
-        elsewhere.warnings.texts()[0]
-            .contains("selects kcp-system/modules, which is where Lifecycle Manager")
+    assert_eq!(
+        elsewhere.warnings.texts(),
+        ["Lifecycle Manager does not look where the Secrets are: kcp-system/modules"]
     );
     let there = decide(&review(), "modules: {secretNamespaces: [kyma-system, kcp-system]}", &secrets);
     assert_eq!(there.reason, Reason::Accepted);
+}
+
+/// There may be one elsewhere.
+#[rstest]
+#[case::everywhere("", false)]
+#[case::in_more("secretNamespaces: [kcp-system, istio-system], ", false)]
+#[case::in_those("secretNamespaces: [kcp-system], ", true)]
+fn where_lifecycle_manager_sees_more_than_regcred_a_secret_that_is_not_seen_is_no_reason_to_refuse(
+    #[case] namespaces: &str,
+    #[case] refused: bool,
+) {
+    let scope = Scope::of(&["kcp-system".into(), "team".into()]);
+    let judged = |secrets: &[SelectedSecret]| {
+        let configuration =
+            format!("modules: {{{namespaces}findings: {{noSecret: Deny, uncoveredRegistry: Deny}}}}");
+        decide_within(&scope, &review(), &configuration, SecretsAnswer::Found(secrets.to_vec())).0
+    };
+    let expected = if refused { Reason::Refused } else { Reason::Warned };
+    let (none, another) =
+        (judged(&[]), judged(&[SelectedSecret::from(&secret("modules", r#"{"auths":{"quay.io":{}}}"#))]));
+    assert_eq!((none.reason, another.reason), (expected, expected));
+    if !refused {
+        for decision in [none, another] {
+            let [warning] = decision.warnings.texts() else { panic!("{decision:?}") };
+            assert!(warning.starts_with("no Secret that regcred can see has "), "{warning}");
+        }
+    }
+}
+
+#[test]
+fn of_many_secrets_five_are_named_and_what_is_said_stays_short() {
+    let name = |number: usize| format!("{number:02}-{}", "x".repeat(200));
+    let secrets = (0..20).map(|number| Secret { type_: Some("y".repeat(500)), ..covering(&name(number)) });
+    let broken = (20..40).map(|number| secret(&name(number), "{"));
+    let covering = (40..60).map(|number| covering(&name(number)));
+    let secrets = secrets.chain(broken).chain(covering).map(|mut secret| {
+        secret.metadata.labels = None;
+        SelectedSecret::from(&secret)
+    });
+    let secrets: Vec<SelectedSecret> = secrets.collect();
+    let decision = decide(&review(), "", &secrets);
+    let beginnings =
+        ["Lifecycle Manager passes over", "every pull fails", "no label operator", "any one of several"];
+    for (warning, beginning) in decision.warnings.texts().iter().zip(beginnings) {
+        assert!(warning.starts_with(beginning), "{warning}");
+    }
+    assert_eq!(decision.warnings.texts().len(), beginnings.len());
+    let refused =
+        "modules: {findings: {unusableSecret: Deny, unmanagedSecret: Deny, ambiguousSecrets: Deny}}";
+    let refused = decide(&review(), refused, &secrets);
+    assert_eq!(refusal(&refused).matches(" and 15 more. ").count(), 3);
+    assert_eq!(refusal(&refused).matches(" and 55 more. ").count(), 1);
+    assert!(refusal(&refused).len() < 8_000, "{}", refusal(&refused).len());
 }
 
 #[test]
@@ -134,6 +212,12 @@ fn a_look_up_that_fails_is_a_warning_whatever_is_configured() {
     let answer = SecretsAnswer::Unknown("secrets is forbidden".into());
     let (decision, asked) = decide_with(&review(), configuration, answer);
     assert_eq!((decision.reason, refusal(&decision)), (Reason::Warned, ""));
+    assert_eq!(
+        decision.warnings.texts(),
+        [
+            "could not look for Secrets (secrets is forbidden) with operator.kyma-project.io/oci-registry-cred=ghcr"
+        ]
+    );
     assert_eq!(asked, ["operator.kyma-project.io/oci-registry-cred=ghcr"]);
 }
 
