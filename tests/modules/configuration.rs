@@ -11,14 +11,13 @@ use crate::harness::control_plane::unique;
 use crate::harness::{Installation, User};
 use crate::scene::{know_modules, layer, registered, template, v2};
 
-const HEADER: &str = "apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n";
 /// A change is an event of the file's folder, taken up in well under a second; a busy machine takes longer.
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Replaces the file as the kubelet does: all at once.
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     let new = path.with_extension("new");
-    fs::write(&new, format!("{HEADER}{text}")).unwrap();
+    fs::write(&new, format!("apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n{text}")).unwrap();
     fs::rename(new, path).unwrap();
 }
 
@@ -28,6 +27,20 @@ async fn until(what: &str, holds: impl AsyncFn() -> bool) {
         assert!(begun.elapsed() < TAKEN_UP_WITHIN, "not after {TAKEN_UP_WITHIN:?}: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Waits until every server has taken up so many files, that of its start among them.
+pub(crate) async fn taken_up(installation: &Installation, files: u32) {
+    until("the configuration is taken up", async || {
+        let mut all = true;
+        for replica in installation.replicas() {
+            let metrics = replica.metrics().await;
+            let taken = metrics.sum("regcred_configuration_reloads_total", &[("result", "success")]);
+            all &= taken >= f64::from(files);
+        }
+        all
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,9 @@
 //! `ModuleTemplates` that are written to a real API server, with Secrets beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod both_ways;
 mod configuration;
+mod configured;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod labelling;

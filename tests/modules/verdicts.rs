@@ -1,65 +1,12 @@
-//! `regcred check --state` says of a `ModuleTemplate` what the server does: each is judged on a dump of the Secrets and
-//! credentials, and then written, without being stored.
-
-use std::process::Command;
+//! `regcred check --state` says of a `ModuleTemplate` that is created what the server does.
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::harness::User;
-use crate::harness::control_plane::{ControlPlane, unique};
+use crate::both_ways::Verdict;
+use crate::harness::control_plane::unique;
 use crate::harness::credentials::{raw_secret, registry_secret};
 use crate::scene::{KEY, in_registry, installation, known, label, labelling, layer, template, v2, v3};
-
-/// What is said of a `ModuleTemplate`, and what becomes of its descriptor where it is allowed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Verdict {
-    allowed: bool,
-    message: String,
-    warnings: Vec<String>,
-    descriptor: Value,
-}
-
-impl Verdict {
-    /// The server's, about an object in a file.
-    async fn of_server(control_plane: &ControlPlane, written: &str) -> Self {
-        let create = ["create", "--dry-run=server", "-o", "json", "-f", written];
-        let answer = control_plane.kubectl_as(User::Admin, &create).await;
-        let lines = answer.stderr.lines();
-        let message = answer.stderr.split_once("denied the request: ");
-        Self {
-            allowed: answer.code == 0,
-            message: message.map_or("", |(_, message)| message.trim()).into(),
-            warnings: lines.filter_map(|line| line.strip_prefix("Warning: ")).map(str::to_owned).collect(),
-            descriptor: serde_json::from_str::<Value>(&answer.stdout)
-                .map_or(Value::Null, |object| object["spec"]["descriptor"].clone()),
-        }
-    }
-
-    /// The command's, in a cluster of these objects.
-    fn offline(control_plane: &ControlPlane, written: &str, state: &[Value]) -> Self {
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": state});
-        let state = control_plane.manifest(&list.to_string());
-        let run = Command::new(env!("CARGO_BIN_EXE_regcred"))
-            .args(["check", "-o", "json", "-f", written, "--state", &state])
-            .output()
-            .unwrap();
-        let line: Value = serde_json::from_slice(&run.stdout).unwrap();
-        let allowed = line["allowed"].as_bool().unwrap();
-        assert_eq!(run.status.code(), Some(i32::from(!allowed)));
-        let mut object: Value = serde_json::from_str(&std::fs::read_to_string(written).unwrap()).unwrap();
-        if !line["patch"].is_null() {
-            let patch: json_patch::Patch = serde_json::from_value(line["patch"].clone()).unwrap();
-            json_patch::patch(&mut object, &patch).unwrap();
-        }
-        Self {
-            allowed,
-            message: line["message"].as_str().unwrap_or_default().into(),
-            warnings: serde_json::from_value(line["warnings"].clone()).unwrap(),
-            descriptor: if allowed { object["spec"]["descriptor"].clone() } else { Value::Null },
-        }
-    }
-}
 
 /// The label of one case's own, and its Secrets.
 struct Names {
@@ -84,50 +31,103 @@ impl Names {
     }
 }
 
+/// A descriptor, and the Secrets of the cluster.
 type Case = fn(&Names) -> (Value, Vec<Value>);
 
-#[rstest]
-#[case::empty(|_: &Names| (json!({}), vec![]), true, 0)]
-#[case::of_no_schema(|_: &Names| (json!({"a": "b"}), vec![]), true, 1)]
-#[case::without_label(|_: &Names| (v2(json!([layer("raw-manifest", json!([]))])), vec![]), false, 0)]
-#[case::without_label_v3(|_: &Names| (v3(json!([layer("raw-manifest", json!([]))])), vec![]), false, 0)]
-#[case::malformed(
-    |_: &Names| (v2(json!([layer("a", json!([{"name": "oci-registry-cred", "value": {"a": 1}}]))])), vec![]), false, 0
-)]
-#[case::no_secret(|names: &Names| (names.labelled(v2), vec![]), true, 1)]
-#[case::covered(|names: &Names| (names.labelled(v2), vec![names.covering(1)]), true, 0)]
-#[case::covered_v3(|names: &Names| (names.labelled(v3), vec![names.covering(1)]), true, 0)]
-#[case::ambiguous(|names: &Names| (names.labelled(v2), vec![names.covering(1), names.covering(2)]), true, 1)]
-#[case::unmanaged(|names: &Names| {
-    let secret = registry_secret("kyma-system", &names.value, &["ghcr.io"]);
-    (names.labelled(v2), vec![names.secret(secret, false)])
-}, true, 1)]
-#[case::of_another_registry(|names: &Names| {
-    let secret = registry_secret("kyma-system", &names.value, &["quay.io"]);
-    (names.labelled(v2), vec![names.secret(secret, true)])
-}, true, 1)]
-#[case::broken(|names: &Names| {
-    let secret = raw_secret("kyma-system", &names.value, r#"{"auths":{"ghcr.io":{"auth":"%"}}}"#);
-    (names.labelled(v2), vec![names.secret(secret, true)])
-}, true, 2)]
+/// What is judged, whether it is allowed, and with how many warnings.
+const CASES: &[(&str, Case, bool, usize)] = &[
+    ("empty", |_| (json!({}), vec![]), true, 0),
+    ("of no schema", |_| (json!({"a": "b"}), vec![]), true, 1),
+    ("without the label", |_| (v2(json!([layer("raw-manifest", json!([]))])), vec![]), false, 0),
+    ("without the label, v3", |_| (v3(json!([layer("raw-manifest", json!([]))])), vec![]), false, 0),
+    ("malformed", |_| (with_value(&json!({"a": 1})), vec![]), false, 0),
+    (
+        "on the component alone",
+        |_| {
+            let mut module = v2(json!([layer("raw-manifest", json!([]))]));
+            module["component"]["labels"] = json!([label("ghcr")]);
+            (module, vec![])
+        },
+        false,
+        1,
+    ),
+    (
+        "layers that disagree",
+        |names| {
+            let other = json!([{"name": "oci-registry-cred", "value": {"a": "b"}}]);
+            let layers = json!([layer("config", other), layer("raw-manifest", json!([label(&names.value)]))]);
+            (v2(layers), vec![names.covering(1)])
+        },
+        true,
+        1,
+    ),
+    ("no Secret", |names| (names.labelled(v2), vec![]), true, 1),
+    ("covered", |names| (names.labelled(v2), vec![names.covering(1)]), true, 0),
+    ("covered, v3", |names| (names.labelled(v3), vec![names.covering(1)]), true, 0),
+    // Not in the order of their names.
+    ("ambiguous", |names| (names.labelled(v2), vec![names.covering(2), names.covering(1)]), true, 1),
+    (
+        "unmanaged",
+        |names| {
+            let secret = registry_secret("kyma-system", &names.value, &["ghcr.io"]);
+            (names.labelled(v2), vec![names.secret(secret, false)])
+        },
+        true,
+        1,
+    ),
+    (
+        "of another registry",
+        |names| {
+            let secret = registry_secret("kyma-system", &names.value, &["quay.io"]);
+            (names.labelled(v2), vec![names.secret(secret, true)])
+        },
+        true,
+        1,
+    ),
+    (
+        "of another type",
+        |names| {
+            let mut secret = registry_secret("kyma-system", &names.value, &["ghcr.io"]);
+            secret["type"] = "Opaque".into();
+            (names.labelled(v2), vec![names.secret(secret, true)])
+        },
+        true,
+        2,
+    ),
+    (
+        "broken",
+        |names| {
+            let secret = raw_secret("kyma-system", &names.value, r#"{"auths":{"ghcr.io":{"auth":"%"}}}"#);
+            (names.labelled(v2), vec![names.secret(secret, true)])
+        },
+        true,
+        2,
+    ),
+];
+
+fn with_value(value: &Value) -> Value {
+    v2(json!([layer("raw-manifest", json!([{"name": "oci-registry-cred", "value": value}]))]))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn check_says_of_a_module_what_the_server_does(
-    #[case] case: Case,
-    #[case] allowed: bool,
-    #[case] warnings: usize,
-) {
+async fn check_says_of_each_module_of_a_folder_what_the_server_does() {
     let control_plane = installation().await.control_plane();
-    let names = Names { value: unique("creds") };
-    let (descriptor, secrets) = case(&names);
+    let (mut objects, mut secrets) = (Vec::new(), Vec::new());
+    for (_, case, ..) in CASES {
+        let names = Names { value: unique("creds") };
+        let (descriptor, selected) = case(&names);
+        objects.push(template(&unique("sample"), &descriptor));
+        secrets.extend(selected);
+    }
     for secret in &secrets {
         control_plane.apply(&secret.to_string()).await;
     }
-    let object = template(&unique("sample"), &descriptor);
-
-    let written = control_plane.manifest(&object.to_string());
-    let server = Verdict::of_server(control_plane, &written).await;
-    assert_eq!(Verdict::offline(control_plane, &written, &secrets), server);
-    assert_eq!((server.allowed, server.warnings.len()), (allowed, warnings), "{server:?}");
+    let mut offline = Verdict::offline(&objects, &secrets, &[]);
+    for ((what, _, allowed, warnings), object) in CASES.iter().zip(&objects) {
+        let server = Verdict::of_server(control_plane, "create", object).await;
+        assert_eq!((server.allowed, server.warnings.len()), (*allowed, *warnings), "{what}: {server:?}");
+        assert_eq!(offline.remove(object["metadata"]["name"].as_str().unwrap()), Some(server), "{what}");
+    }
 }
 
 impl Names {
@@ -220,8 +220,8 @@ async fn check_labels_a_module_and_judges_it_then_as_the_server_does(
         known(installation, &names.registry(), sources, has_sources).await;
     }
     let object = template(&unique("sample"), &descriptor);
-    let written = control_plane.manifest(&object.to_string());
-    let server = Verdict::of_server(control_plane, &written).await;
-    assert_eq!(Verdict::offline(control_plane, &written, &objects), server);
+    let server = Verdict::of_server(control_plane, "create", &object).await;
+    let offline = Verdict::offline(&[object], &objects, &[]);
+    assert_eq!(offline.into_values().collect::<Vec<_>>(), [server.clone()]);
     assert_eq!((server.allowed, server.warnings.len()), (allowed, warnings), "{server:?}");
 }
