@@ -87,6 +87,12 @@ async fn a_changed_file_is_taken_up_once_by_every_server_and_a_bad_one_is_told_o
     .await;
     assert!(successful(false).await);
     assert!(!is_refused().await, "what was before stays");
+    for replica in installation.replicas() {
+        let log = replica.log();
+        let told = log.lines().filter(|line| line.contains("the new configuration is not taken"));
+        let told: Vec<&str> = told.collect();
+        assert!(told.len() == 1 && told[0].contains("unknown field `publicRegistrys`"), "{told:#?}");
+    }
 
     write(&path, "modules: {}");
     until("the registry is private", is_refused).await;

@@ -5,5 +5,6 @@ mod labels;
 mod properties;
 mod scene;
 mod secrets;
+mod table;
 mod updates;
 mod written_secrets;
