@@ -222,6 +222,6 @@ async fn check_labels_a_module_and_judges_it_then_as_the_server_does(
     let object = template(&unique("sample"), &descriptor);
     let server = Verdict::of_server(control_plane, "create", &object).await;
     let offline = Verdict::offline(&[object], &objects, &[]);
-    assert_eq!(offline.into_values().collect::<Vec<_>>(), [server.clone()]);
+    assert_eq!(offline.into_values().collect::<Vec<_>>(), std::slice::from_ref(&server));
     assert_eq!((server.allowed, server.warnings.len()), (allowed, warnings), "{server:?}");
 }

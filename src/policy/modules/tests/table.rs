@@ -60,7 +60,7 @@ fn without_contexts() -> Value {
     descriptor
 }
 
-fn of_value(value: Value) -> Value {
+fn of_value(value: &Value) -> Value {
     one_layer(json!([{"name": "oci-registry-cred", "value": value}]))
 }
 
@@ -86,10 +86,10 @@ fn of_value(value: Value) -> Value {
     Refused("pull them with: config.")
 )]
 #[case::selecting_every_secret(
-    template(&of_value(json!({}))), None, vec![usable()], Refused("raw-manifest (its value is {}, which selects every Secret)")
+    template(&of_value(&json!({}))), None, vec![usable()], Refused("raw-manifest (its value is {}, which selects every Secret)")
 )]
 #[case::with_a_number_in_the_label(
-    template(&of_value(json!({"a": 1}))), None, vec![usable()], Refused(r#"raw-manifest (the value of "a" is a number"#)
+    template(&of_value(&json!({"a": 1}))), None, vec![usable()], Refused(r#"raw-manifest (the value of "a" is a number"#)
 )]
 #[case::an_image_without_the_label(
     template(&v2(json!([resource("module-image", "ociArtifact", json!([]))]))), None, vec![], Allowed
