@@ -1,0 +1,9 @@
+//! What Gardener's objects say about Secrets.
+//!
+//! Read as plain JSON, in whatever version they come: what is not understood is Gardener's to report.
+
+mod binding;
+mod shoot;
+
+pub use binding::{Binding, BindingKind};
+pub use shoot::{Shoot, ShootState};
