@@ -12,6 +12,7 @@ mod modules;
 mod needs;
 mod offers;
 mod patch;
+mod shown;
 mod standing;
 mod warning;
 
@@ -146,10 +147,10 @@ impl Rule {
     ) -> Step {
         match self {
             Self::Inject => inject::decide(request, known, answers, now),
-            Self::ModuleLabels => modules::label::decide(request, known, &configuration.modules),
+            Self::ModuleLabels => modules::labelling::decide(request, known, &configuration.modules),
             Self::Ephemeral => ephemeral::decide(request, known, answers),
             Self::Modules => modules::decide(request, &known.scope, &configuration.modules, answers),
-            Self::ModuleSecrets => modules::secret::decide(request, known, &configuration.modules),
+            Self::ModuleSecrets => modules::written_secret::decide(request, known, &configuration.modules),
         }
     }
 }

@@ -5,11 +5,11 @@
 
 mod claim;
 mod concern;
-pub(super) mod label;
+pub(super) mod labelling;
 mod layers;
-pub(super) mod secret;
 mod secrets;
-pub(super) mod words;
+mod words;
+pub(super) mod written_secret;
 
 #[cfg(test)]
 mod tests;
@@ -19,10 +19,11 @@ use super::{Decision, Outcome, Reason, Step};
 use crate::configuration::{Action, FindingKind, Modules};
 use crate::model::module::{Component, Location, Repository, Selector};
 use crate::model::scope::Scope;
+use crate::policy::shown::{shown, shown_at_length};
 use crate::review::Request;
 use concern::Concern;
 use secrets::Purpose;
-use words::{Words, shown, shown_at_length};
+use words::Words;
 
 /// Something that is wrong with a `ModuleTemplate`.
 struct Finding {

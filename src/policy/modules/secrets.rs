@@ -1,9 +1,9 @@
 //! Whether the Secrets that a selector selects are of use for a module.
 
-use super::words::{listed, shown_at_length};
 use crate::configuration::{FindingKind, Modules};
 use crate::model::module::{Content, Repository, SelectedSecret, Selector};
 use crate::model::scope::Scope;
+use crate::policy::shown::{listed, shown_at_length};
 
 /// What there is to say about the Secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]

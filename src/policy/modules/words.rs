@@ -1,20 +1,11 @@
 //! What people are told about a `ModuleTemplate`.
 
-use std::fmt;
-
 use super::Finding;
 use super::layers::Layer;
 use super::secrets::SecretFinding;
 use crate::configuration::FindingKind;
 use crate::model::module::{Component, Location, Selector};
-
-/// How many layers are named; of the others there is a count.
-const NAMED: usize = 5;
-/// The longest name that is shown, in characters: what a Kubernetes label can have. Names of layers have no limit.
-const LONGEST_NAME: usize = 63;
-/// The longest reason or address that is shown, in characters: five of them must fit in a message that a terminal shows
-/// without scrolling.
-const LONGEST_REASON: usize = 200;
+use crate::policy::shown::{listed, shown, shown_at_length};
 
 /// The words about one module.
 pub(super) struct Words<'a> {
@@ -92,32 +83,4 @@ impl<'a> Words<'a> {
             Location::Nowhere | Location::Unknown => format!("module {name}"),
         }
     }
-}
-
-/// The first of them, and how many more there are.
-pub(in crate::policy) fn listed(mut names: impl ExactSizeIterator<Item = String>) -> String {
-    let all = names.len();
-    let first: Vec<String> = names.by_ref().take(NAMED).collect();
-    match all - first.len() {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
-    }
-}
-
-/// A name, as it may be shown.
-pub(in crate::policy) fn shown(name: &str) -> String {
-    visible(name, LONGEST_NAME)
-}
-
-/// A reason, an address or labels, as they may be shown.
-pub(in crate::policy) fn shown_at_length(what: impl fmt::Display) -> String {
-    visible(&what.to_string(), LONGEST_REASON)
-}
-
-/// On one line, and not longer than that.
-fn visible(text: &str, longest: usize) -> String {
-    let cut = text.chars().count() > longest;
-    let characters =
-        text.chars().take(longest).map(|character| if character.is_control() { ' ' } else { character });
-    characters.chain(cut.then_some('…')).collect()
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
 use crate::model::module::{Component, LABEL, Schema, Selector};
-use crate::policy::modules::words::{listed, shown, shown_at_length};
+use crate::policy::shown::{listed, shown, shown_at_length};
 
 /// Labels that are added to layers of a module: to each that has none of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use super::claim::{Claim, Doubt};
 use super::concern::Concern;
-use super::words::{shown, shown_at_length};
 use crate::api::Mode;
 use crate::configuration::Modules;
 use crate::knowledge::Snapshot;
 use crate::model::module::{Component, Location, Repository, Selector};
+use crate::policy::shown::{shown, shown_at_length};
 use crate::policy::{Decision, ModuleLabels, Patch, Reason, Step};
 use crate::review::Request;
 

@@ -3,12 +3,12 @@
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::words::shown;
 use crate::configuration::{Action, FindingKind, Modules};
 use crate::knowledge::Snapshot;
 use crate::model::json::{Json, Type};
 use crate::model::keyring::{ImagePattern, Keyring};
 use crate::model::module::{Content, SECRET_LABEL, SelectedSecret};
+use crate::policy::shown::shown;
 use crate::policy::{Decision, Reason, Step, Warnings};
 use crate::review::Request;
 
