@@ -15,7 +15,7 @@ use super::Text;
 pub struct Json<'a>(&'a RawValue);
 
 /// The type of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Type {
     /// `null`
     Null,

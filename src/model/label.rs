@@ -8,7 +8,7 @@ const LONGEST_NAME: usize = 63;
 const LONGEST_PREFIX: usize = 253;
 
 /// Why a label cannot be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum LabelError {
     /// The key.
     #[error(

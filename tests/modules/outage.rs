@@ -28,8 +28,7 @@ async fn one_from_before_can_be_changed_and_what_does_not_concern_the_rule_passe
     changed["spec"]["channel"] = "fast".into();
     let warned = write(&changed).await;
     assert_eq!(warned.code, 0, "{}", warned.stderr);
-    let warning =
-        "Warning: layers without the label oci-registry-cred are pulled without a Secret: raw-manifest";
+    let warning = "Warning: these layers have no label oci-registry-cred: raw-manifest";
     assert!(warned.stderr.contains(warning), "{}", warned.stderr);
     let refused = write(&unlabelled(&["raw-manifest", "config"])).await.failed();
     assert!(refused.contains("pull them with: config. Add to each"), "{refused}");

@@ -28,7 +28,7 @@ pub enum CredentialLabel {
 }
 
 /// Why a label's value is no selector.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Error)]
 pub enum Malformed {
     /// The resource's labels are no list, so that none can be read and none added.
     #[error("its labels are {}, not a list of names and values", .0.with_article())]

@@ -1,7 +1,7 @@
 //! Component descriptors (`ocm.software`), in the two schemas that Lifecycle Manager reads.
 //!
 //! Read by structure, without a schema: what is not understood is Lifecycle Manager's to report, and no reason to refuse
-//! anything.
+//! anything, but for labels of a layer that no label could be found in or added to.
 
 use thiserror::Error;
 
@@ -23,11 +23,11 @@ pub enum Descriptor {
 /// Why a descriptor says nothing that could be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unrecognised {
-    /// The markers of both schemas.
-    #[error("it has the marks of two schemas, apiVersion and meta.schemaVersion")]
+    /// The marks or the structures of both schemas.
+    #[error("it looks like both schemas, v2 and v3alpha1")]
     BothSchemas,
-    /// Of neither schema.
-    #[error("it is of neither schema, v2 or ocm.software/v3alpha1")]
+    /// The structure of neither schema.
+    #[error("it has neither component nor spec")]
     NoSchema,
 }
 

@@ -18,6 +18,8 @@ const COMPONENT_DESCRIPTORS: &str = "component-descriptors";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
     base: String,
+    /// Without the sub-path.
+    root: String,
     is_hashed: bool,
 }
 
@@ -32,7 +34,7 @@ impl Repository {
         let location = location.trim_end_matches('/');
         let base = if sub_path.is_empty() { location.to_owned() } else { format!("{location}/{sub_path}") };
         let is_hashed = text("componentNameMapping").is_some_and(|mapping| &*mapping == "sha256-digest");
-        Some(Self { base, is_hashed })
+        Some(Self { base, root: location.to_owned(), is_hashed })
     }
 
     /// Host and path, for people.
@@ -40,21 +42,19 @@ impl Repository {
         &self.base
     }
 
-    /// What Lifecycle Manager asks credentials for.
+    /// What Lifecycle Manager asks credentials for (`internal/manifest/img/parse.go`), but for slashes that it doubles: no key
+    /// has them.
     fn of_component(&self, component: &str) -> String {
-        let base = &self.base;
-        if self.is_hashed {
-            digest(&SHA256, component.as_bytes()).as_ref().iter().fold(
-                format!("{base}/"),
-                |mut text, byte| {
-                    // Writing to a String cannot fail.
-                    let _ = write!(text, "{byte:02x}");
-                    text
-                },
-            )
-        } else {
-            format!("{base}/{COMPONENT_DESCRIPTORS}/{component}")
+        if !self.is_hashed {
+            return format!("{}/{COMPONENT_DESCRIPTORS}/{component}", self.base);
         }
+        // It has no place for the sub-path then.
+        let mut name = format!("{}/", self.root);
+        for byte in digest(&SHA256, component.as_bytes()).as_ref() {
+            // Writing to a String cannot fail.
+            let _ = write!(name, "{byte:02x}");
+        }
+        name
     }
 
     /// The same as go-containerregistry reads it (`pkg/name/repository.go`), to be held against keys: what begins with no
@@ -100,6 +100,10 @@ mod tests {
     )]
     #[case::hashed(
         json!({"baseUrl": "ghcr.io", "componentNameMapping": "sha256-digest"}),
+        "ghcr.io/aaaccde2d4a0bb8c0cb68fe3cc059c4a73005aee2bb504b4a7d0c11d0a3a7bc2"
+    )]
+    #[case::hashed_without_the_sub_path(
+        json!({"baseUrl": "ghcr.io", "subPath": "org", "componentNameMapping": "sha256-digest"}),
         "ghcr.io/aaaccde2d4a0bb8c0cb68fe3cc059c4a73005aee2bb504b4a7d0c11d0a3a7bc2"
     )]
     fn credentials_are_asked_for_where_lifecycle_manager_pulls(

@@ -65,29 +65,28 @@ impl<'a> Claim<'a> {
                 is_certain: key.is_some(),
             })
         });
-        let claimants: Vec<Claimant<'a>> = claimants.collect();
-        let most = claimants.iter().map(|claimant| &claimant.specificity).max();
-        let mut best = claimants.iter().filter(|claimant| Some(&claimant.specificity) == most);
-        let Some(first) = best.next() else {
-            return Self::Nobody;
+        let (certain, uncertain): (Vec<Claimant<'a>>, Vec<_>) =
+            claimants.partition(|claimant| claimant.is_certain);
+        let keys_unknown = |claimant: &Claimant<'a>| {
+            Self::Doubtful(Doubt::KeysUnknown(&claimant.credential.name, &claimant.credential.source))
         };
-        let rest: Vec<&Claimant<'a>> = best.collect();
-        let uncertain = std::iter::once(first).chain(rest.iter().copied()).find(|one| !one.is_certain);
-        let rival = rest.iter().find(|one| one.selector != first.selector);
-        match (uncertain, rival) {
-            (Some(Claimant { credential, .. }), _) => {
-                Self::Doubtful(Doubt::KeysUnknown(&credential.name, &credential.source))
-            }
-            (None, Some(rival)) => {
-                Self::Doubtful(Doubt::Rivals(&first.credential.name, &rival.credential.name))
-            }
+        let most = certain.iter().map(|claimant| &claimant.specificity).max();
+        let mut best = certain.iter().filter(|claimant| Some(&claimant.specificity) == most);
+        let Some(first) = best.next() else {
+            return uncertain.first().map_or(Self::Nobody, keys_unknown);
+        };
+        let names_others = |claimant: &&Claimant<'a>| claimant.selector != first.selector;
+        // A key that is not known may be more special than any other.
+        match (best.find(names_others), uncertain.iter().find(names_others)) {
+            (Some(rival), _) => Self::Doubtful(Doubt::Rivals(&first.credential.name, &rival.credential.name)),
+            (None, Some(claimant)) => keys_unknown(claimant),
             (None, None) => Self::One { credential: &first.credential.name, selector: first.selector },
         }
     }
 }
 
-/// How special a match is: by the narrower of what narrows the credential and the key of its Secret. Of two texts that match
-/// the same name the narrower is the greater, which is the order in which the kubelet tries keys.
+/// How special a match is: by the narrower of what narrows the credential and the key of its Secret, in the order in which the
+/// kubelet tries keys, which is that of their bytes from behind.
 fn specificity(narrowed_by: Option<&str>, key: Option<&[u8]>) -> Vec<u8> {
     let narrowed_by = narrowed_by.map(str::as_bytes).unwrap_or_default();
     let key = key.unwrap_or_default();

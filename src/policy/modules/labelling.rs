@@ -77,7 +77,7 @@ fn not_labelled(doubt: Doubt<'_>, repository: &Repository) -> String {
             shown(other)
         ),
         Doubt::KeysUnknown(credential, source) => format!(
-            "no label added: Secret {source} of regcred {}, which may be for {registry}, is missing or broken",
+            "no label added: missing or broken is Secret {source} of regcred {}, which may be for {registry}",
             shown(credential)
         ),
     }

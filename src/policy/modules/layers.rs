@@ -18,10 +18,10 @@ pub(super) struct Layer<'a> {
     pub(super) malformed: Option<&'a Malformed>,
 }
 
-impl Layer<'_> {
-    /// Two layers of the same name are alike in what is wrong with them when both lack the label, or neither does.
-    fn key(&self) -> (String, bool) {
-        (self.name.clone(), self.malformed.is_some())
+impl<'a> Layer<'a> {
+    /// What makes a layer the same as before.
+    fn key(&self) -> (String, Option<&'a Malformed>) {
+        (self.name.clone(), self.malformed)
     }
 }
 
@@ -39,8 +39,8 @@ pub(super) fn wrong(component: &Component) -> Vec<Layer<'_>> {
 }
 
 /// Parts the layers into those that are wrong for the first time, and those that were wrong before.
-pub(super) fn part<'a>(now: Vec<Layer<'a>>, before: &[Layer<'_>]) -> (Vec<Layer<'a>>, Vec<Layer<'a>>) {
-    let mut known: HashMap<(String, bool), usize> = HashMap::new();
+pub(super) fn part<'a>(now: Vec<Layer<'a>>, before: &[Layer<'a>]) -> (Vec<Layer<'a>>, Vec<Layer<'a>>) {
+    let mut known: HashMap<(String, Option<&'a Malformed>), usize> = HashMap::new();
     for layer in before {
         *known.entry(layer.key()).or_default() += 1;
     }
@@ -56,7 +56,8 @@ pub(super) fn part<'a>(now: Vec<Layer<'a>>, before: &[Layer<'_>]) -> (Vec<Layer<
 /// The layer that Lifecycle Manager installs, with whose Secrets it pulls all, and its place in the list.
 pub(super) fn installed(component: &Component) -> Option<(usize, &Resource)> {
     let layers: Vec<(usize, &Resource)> = component.local_blobs().collect();
-    let installed = layers.iter().find(|(_, layer)| layer.name == INSTALLED);
+    // Of several of a name the last one stays.
+    let installed = layers.iter().rev().find(|(_, layer)| layer.name == INSTALLED);
     let former = || layers.iter().rev().find(|(_, layer)| !CONFIG.contains(&&*layer.name));
     installed.or_else(former).or(layers.last()).copied()
 }

@@ -83,7 +83,7 @@ fn judge(
         match answer {
             SecretsAnswer::Found(found) => {
                 let purpose = Purpose { selector, repository, component: &component.name };
-                let may_refuse = old.is_none_or(|old| asks_for(old) != asks_for(component));
+                let may_refuse = old.is_none_or(|old| is_new(asks_for(old), asks_for(component)));
                 let about = secrets::judge(found, &purpose, rules, scope).into_iter();
                 findings.extend(about.map(|finding| words.of_secrets(finding, selector, may_refuse)));
             }
@@ -114,8 +114,16 @@ fn judge(
     answer(decision, &findings, rules)
 }
 
+/// Whether other Secrets are asked for than before. What asked for none was pulled without any: with the label it is no worse,
+/// and it may be regcred that has added it.
+fn is_new(before: Asked<'_>, now: Asked<'_>) -> bool {
+    before.0.is_some() && before != now
+}
+
 /// What decides about which Secrets are of use.
-fn asks_for(component: &Component) -> (Option<&Selector>, Option<(&Repository, &str)>) {
+type Asked<'a> = (Option<&'a Selector>, Option<(&'a Repository, &'a str)>);
+
+fn asks_for(component: &Component) -> Asked<'_> {
     let repository = match &component.location {
         Location::Repository(repository) => Some((repository, component.name.as_str())),
         Location::Nowhere | Location::Unknown => None,

@@ -91,7 +91,7 @@ fn of_each(secrets: &[&SelectedSecret]) -> Vec<SecretFinding> {
             FindingKind::UnusableSecret,
             "Lifecycle Manager passes over Secrets of another type",
             of_another_type.collect(),
-            "Write it as a kubernetes.io/dockerconfigjson, as kubectl create secret docker-registry does.",
+            "Delete it and write it as kubectl create secret docker-registry does.",
         ),
         (
             FindingKind::UnusableSecret,

@@ -7,6 +7,10 @@ use crate::configuration::FindingKind;
 use crate::model::module::{Component, Location, Selector};
 use crate::policy::shown::{listed, shown, shown_at_length};
 
+/// What can be done without a label where it is known which registry the layers are in.
+const OTHERWISE: &str = " If the registry is public, list it in modules.publicRegistries of regcred's configuration; or let \
+    regcred add the label, by moduleLabels of the RegistryCredential for the registry.";
+
 /// The words about one module.
 pub(super) struct Words<'a> {
     component: &'a Component,
@@ -20,6 +24,10 @@ impl<'a> Words<'a> {
     pub(super) fn missing(&self, layers: &[Layer<'_>], may_refuse: bool) -> Finding {
         let names = listed(layers.iter().map(|layer| shown(&layer.name)));
         let (module, path) = (self.module(), self.component.path_of_labels());
+        let otherwise = match &self.component.location {
+            Location::Repository(_) => OTHERWISE,
+            Location::Nowhere | Location::Unknown => "",
+        };
         Finding {
             kind: FindingKind::MissingLabel,
             may_refuse,
@@ -27,12 +35,9 @@ impl<'a> Words<'a> {
                 "These layers of {module} have no label oci-registry-cred, by which Lifecycle Manager finds the Secret to pull \
                  them with: {names}. Add to each, in {path}: {{name: oci-registry-cred, value: \
                  {{operator.kyma-project.io/oci-registry-cred: NAME}}}}, and give the Secret the label \
-                 operator.kyma-project.io/oci-registry-cred=NAME. If the registry is public, list it in modules.publicRegistries of \
-                 regcred's configuration; or let regcred add the label, by moduleLabels of the RegistryCredential for the registry."
+                 operator.kyma-project.io/oci-registry-cred=NAME.{otherwise}"
             ),
-            warning: format!(
-                "layers without the label oci-registry-cred are pulled without a Secret: {names}"
-            ),
+            warning: format!("these layers have no label oci-registry-cred: {names}"),
         }
     }
 

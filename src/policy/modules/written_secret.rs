@@ -64,7 +64,7 @@ fn judge(mut secret: Secret, namespace: &str, known: &Snapshot, rules: &Modules)
         Content::OtherType(secret_type) => warn(
             FindingKind::UnusableSecret,
             format!(
-                "Lifecycle Manager passes over a Secret of type {}: make it a kubernetes.io/dockerconfigjson",
+                "Lifecycle Manager passes over a Secret of type {}: write a new one, of kubernetes.io/dockerconfigjson",
                 shown(secret_type)
             ),
         ),
@@ -81,7 +81,7 @@ fn judge(mut secret: Secret, namespace: &str, known: &Snapshot, rules: &Modules)
                 warn(
                     FindingKind::UncoveredRegistry,
                     format!(
-                        "no credentials for {}, whose modules RegistryCredential {} labels to be pulled with this Secret",
+                        "no credentials for {}, whose modules are to be pulled with it by moduleLabels of regcred {}",
                         shown(&registry),
                         shown(credential)
                     ),

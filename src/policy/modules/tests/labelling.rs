@@ -192,7 +192,8 @@ fn docker_hub_is_one_registry_whatever_it_is_called(#[case] base: &str, #[case] 
 }
 
 #[test]
-fn a_credential_whose_registries_are_not_known_adds_nothing_and_is_told_of_unless_another_is_surely_meant() {
+fn a_credential_whose_registries_are_not_known_adds_nothing_and_is_told_of_unless_it_is_of_one_mind_with_another()
+ {
     let review = review_of(&unlabelled(), None);
     let unknown = naming(&json!({"a": "unknown"}), &json!({}));
     let alone = label_by(&review, "", &Cluster::new().with_credential("lost", &unknown));
@@ -200,11 +201,19 @@ fn a_credential_whose_registries_are_not_known_adds_nothing_and_is_told_of_unles
     assert_eq!(
         alone.warnings.texts(),
         [
-            "no label added: Secret sources/lost of regcred lost, which may be for ghcr.io/org, is missing or broken"
+            "no label added: missing or broken is Secret sources/lost of regcred lost, which may be for ghcr.io/org"
         ]
     );
+    // Its key may be more special than those that are known.
     let beside = label_by(&review, "", &declared().with_credential("lost", &unknown));
-    assert_eq!((beside.reason, beside.warnings.texts().len()), (Reason::Labelled, 0));
+    assert_eq!((beside.reason, beside.patch, beside.warnings.texts().len()), (Reason::NotLabelled, None, 1));
+    let sure = label_by(&review, "", &declared());
+    let labels = selector(sure.patch.as_ref()).unwrap();
+    let (key, value) = labels.split_once('=').unwrap();
+    let agreeing = naming(&json!({key: value}), &json!({"images": ["ghcr.io/org"]}));
+    let agreed = label_by(&review, "", &declared().with_credential("lost", &agreeing));
+    assert_eq!((agreed.reason, agreed.warnings.texts().len()), (Reason::Labelled, 0));
+    assert_eq!(selector(agreed.patch.as_ref()), Some(labels));
     let narrow = naming(&json!({"a": "unknown"}), &json!({"images": ["ghcr.io/org"]}));
     let narrower = label_by(&review, "", &declared().with_credential("lost", &narrow));
     assert_eq!((narrower.reason, narrower.patch), (Reason::NotLabelled, None));

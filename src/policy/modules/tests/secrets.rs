@@ -62,7 +62,7 @@ fn review() -> serde_json::Value {
     vec![of_type("Opaque"), covering("other")], "unusableSecret",
     Some((
         "Lifecycle Manager passes over Secrets of another type: kcp-system/modules (Opaque)",
-        "Write it as a kubernetes.io/dockerconfigjson, as kubectl create secret docker-registry does."
+        "Delete it and write it as kubectl create secret docker-registry does."
     ))
 )]
 #[case::broken(
@@ -228,6 +228,7 @@ fn secrets_are_looked_for_once_and_by_the_selector_of_the_layer_that_is_installe
         (json!([layer("config", json!([label()])), layer("raw-manifest", json!([other]))]), "a=b,c=d"),
         (json!([layer("my-chart", json!([other])), layer("config", json!([label()]))]), "a=b,c=d"),
         (json!([layer("config", json!([other]))]), "a=b,c=d"),
+        (json!([layer("raw-manifest", json!([label()])), layer("raw-manifest", json!([other]))]), "a=b,c=d"),
     ] {
         let review = review_of(&template(&v2(layers)), None);
         let (_, asked) = decide_with(&review, "", SecretsAnswer::Found(Vec::new()));

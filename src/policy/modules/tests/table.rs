@@ -72,10 +72,10 @@ fn of_value(value: &Value) -> Value {
 #[case::with_an_empty_descriptor(template(&json!({})), None, vec![], Allowed)]
 #[case::without_resources(template(&v2(json!([]))), None, vec![], Allowed)]
 #[case::without_repository_contexts(template(&without_contexts()), None, vec![], Allowed)]
-#[case::of_no_schema(template(&json!({"modules": []})), None, vec![], Warned("of neither schema"))]
+#[case::of_no_schema(template(&json!({"modules": []})), None, vec![], Warned("neither component nor spec"))]
 #[case::of_two_schemas(
     template(&json!({"apiVersion": "ocm.software/v3alpha1", "meta": {"schemaVersion": "v2"}, "component": {}})),
-    None, vec![], Warned("the marks of two schemas")
+    None, vec![], Warned("looks like both schemas")
 )]
 #[case::without_the_label(template(&one_layer(json!([]))), None, vec![usable()], Refused(NO_LABEL))]
 #[case::of_the_other_schema_without_the_label(

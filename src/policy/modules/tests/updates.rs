@@ -36,10 +36,7 @@ fn what_was_wrong_before_is_warned_of_and_what_is_new_refused() {
     old["spec"]["channel"] = "fast".into();
     let same = updated(&old, &unlabelled(&["raw-manifest"]));
     assert_eq!((same.reason, refusal(&same)), (Reason::Warned, ""));
-    assert_eq!(
-        same.warnings.texts(),
-        ["layers without the label oci-registry-cred are pulled without a Secret: raw-manifest"]
-    );
+    assert_eq!(same.warnings.texts(), ["these layers have no label oci-registry-cred: raw-manifest"]);
     let more = updated(&old, &unlabelled(&["raw-manifest", "config"]));
     assert!(refusal(&more).contains("pull them with: config."), "{}", refusal(&more));
     assert_eq!(more.warnings.texts().len(), 1);
@@ -52,6 +49,9 @@ fn what_was_wrong_before_is_warned_of_and_what_is_new_refused() {
 #[case::garbled(json!([label()]), json!([{"name": "oci-registry-cred", "value": {}}]))]
 #[case::garbled_where_it_was_missing(json!([]), json!([{"name": "oci-registry-cred", "value": {}}]))]
 #[case::taken_away_where_it_was_garbled(json!([{"name": "oci-registry-cred", "value": {}}]), json!([]))]
+#[case::garbled_in_another_way(
+    json!([{"name": "oci-registry-cred", "value": "a=b"}]), json!([{"name": "oci-registry-cred", "value": {}}])
+)]
 fn another_mistake_than_before_is_new(#[case] before: Value, #[case] after: Value) {
     let of = |labels: Value| template(&v2(json!([layer("raw-manifest", labels)])));
     assert_eq!(updated(&of(before), &of(after)).reason, Reason::Refused);
@@ -76,4 +76,14 @@ fn secrets_that_were_missing_before_are_warned_of(#[case] former: &str, #[case] 
     old["spec"]["descriptor"]["component"]["repositoryContexts"] = json!([{"baseUrl": former}]);
     let decision = decide(&review_of(&new, Some(&old)), "modules: {findings: {noSecret: Deny}}", &[]);
     assert_eq!(decision.reason, expected);
+}
+
+/// As regcred does where a credential says how.
+#[test]
+fn a_label_that_is_added_to_what_had_none_is_no_reason_to_refuse_it_for_its_secrets() {
+    let mut new = template(&v2(json!([layer("raw-manifest", json!([label()]))])));
+    new["spec"]["channel"] = "fast".into();
+    let review = review_of(&new, Some(&unlabelled(&["raw-manifest"])));
+    let decision = decide(&review, "modules: {findings: {noSecret: Deny}}", &[]);
+    assert_eq!((decision.reason, refusal(&decision)), (Reason::Warned, ""));
 }

@@ -62,7 +62,7 @@ fn judged(secret: &Value, old: Option<&Value>, configuration: &str) -> Decision 
     with("/type", json!("Opaque")),
     Some((
         "unusableSecret",
-        "Lifecycle Manager passes over a Secret of type Opaque: make it a kubernetes.io/dockerconfigjson"
+        "Lifecycle Manager passes over a Secret of type Opaque: write a new one, of kubernetes.io/dockerconfigjson"
     ))
 )]
 #[case::no_json(
@@ -80,7 +80,7 @@ fn judged(secret: &Value, old: Option<&Value>, configuration: &str) -> Decision 
     holding(r#"{"auths":{"quay.io":{}}}"#),
     Some((
         "uncoveredRegistry",
-        "no credentials for ghcr.io, whose modules RegistryCredential ghcr labels to be pulled with this Secret"
+        "no credentials for ghcr.io, whose modules are to be pulled with it by moduleLabels of regcred ghcr"
     ))
 )]
 #[case::unmanaged(
