@@ -238,7 +238,7 @@ impl Session {
                     self.state.complete(&mut object, &self.requests.namespace);
                 }
                 if object.is("", "Secret") {
-                    state::join_data(&mut object);
+                    state::complete_secret(&mut object);
                 }
                 self.requests.review(object)?
             }

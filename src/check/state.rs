@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::Args;
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::core::ObjectMeta;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::objects::{ApiObject, Content, each};
 use super::problem::{Place, Problem, Reason};
@@ -220,28 +220,38 @@ impl Objects {
     }
 }
 
-/// Base64 may have line breaks in a file, and has none where the API server gives it.
-pub(super) fn join_data(secret: &mut ApiObject) {
-    if let Some(Value::Object(data)) = secret.value.get_mut("data") {
+/// Makes of a Secret what the API server stores and asks about: `stringData` goes into `data`, in whose base64 a file may have
+/// line breaks. Strings alone; anything else is left to be found.
+pub(super) fn complete_secret(secret: &mut ApiObject) {
+    let Some(fields) = secret.value.as_object_mut() else { return };
+    if let Some(Value::Object(data)) = fields.get_mut("data") {
         for value in data.values_mut() {
             if let Value::String(text) = value {
                 text.retain(|character| !matches!(character, '\r' | '\n'));
             }
         }
     }
+    let are_strings = |strings: &Map<String, Value>| strings.values().all(Value::is_string);
+    let can_hold = matches!(fields.get("data"), None | Some(Value::Null | Value::Object(_)));
+    let strings = fields.get("stringData").and_then(Value::as_object).filter(|_| can_hold);
+    let Some(strings) = strings.filter(|strings| are_strings(strings)).cloned() else { return };
+    fields.remove("stringData");
+    let encoded =
+        strings.into_iter().filter_map(|(key, text)| Some((key, BASE64_STANDARD.encode(text.as_str()?))));
+    let encoded = encoded.map(|(key, text)| (key, Value::from(text)));
+    match fields.get_mut("data") {
+        Some(Value::Object(data)) => data.extend(encoded),
+        _ => {
+            fields.insert("data".to_owned(), Value::Object(encoded.collect()));
+        }
+    }
 }
 
-/// A Secret as the API server would store it: `stringData` goes into `data`.
 fn secret(mut object: ApiObject, namespace: &str) -> Result<Secret, Reason> {
     let description = object.metadata("name").to_owned();
-    join_data(&mut object);
+    complete_secret(&mut object);
     let mut secret: Secret =
         serde_json::from_value(object.value).map_err(|_| Reason::SecretForm(description))?;
-    let strings = secret.string_data.take().unwrap_or_default().into_iter();
-    secret
-        .data
-        .get_or_insert_default()
-        .extend(strings.map(|(key, text)| (key, ByteString(text.into_bytes()))));
     secret.metadata = placed(secret.metadata, namespace);
     Ok(secret)
 }

@@ -80,6 +80,15 @@ pub struct Entry {
     pub username: Vec<u8>,
     /// Password; may be empty.
     pub password: Vec<u8>,
+    /// Whether there is a token, of those that its reader knows.
+    pub has_token: bool,
+}
+
+impl Entry {
+    /// Whether there is nothing in it, as where `docker login` has put everything into a credential store.
+    pub fn is_empty(&self) -> bool {
+        self.username.is_empty() && self.password.is_empty() && !self.has_token
+    }
 }
 
 impl fmt::Debug for Entry {
@@ -284,17 +293,16 @@ struct RawEntry {
     username: String,
     password: String,
     auth: String,
+    tokens: BTreeMap<&'static str, String>,
 }
 
 impl RawEntry {
     /// `decodeDockerConfigFieldAuth`: an `auth` that is not empty overrides user name and password.
     fn decode(self, key: String) -> Result<Entry, DockerConfigError> {
+        let has_token = self.tokens.values().any(|token| !token.is_empty());
         if self.auth.is_empty() {
-            return Ok(Entry {
-                key,
-                username: self.username.into_bytes(),
-                password: self.password.into_bytes(),
-            });
+            let (username, password) = (self.username.into_bytes(), self.password.into_bytes());
+            return Ok(Entry { key, username, password, has_token });
         }
         // Go's decoder skips line breaks, wherever they stand.
         let encoded: String =
@@ -305,7 +313,7 @@ impl RawEntry {
         match (decoded, colon) {
             (Some(mut username), Some(colon)) => {
                 let password = username.split_off(colon).split_off(1);
-                Ok(Entry { key, username, password })
+                Ok(Entry { key, username, password, has_token })
             }
             _ => Err(DockerConfigError::Auth { key }),
         }
@@ -346,10 +354,13 @@ impl<'de, R: Reader> Deserialize<'de> for EntryFor<R> {
                         "password" => &mut entry.password,
                         "auth" => &mut entry.auth,
                         name if R::STRINGS.contains(&name) => &mut unused,
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
+                        name => match R::TOKENS.iter().find(|token| **token == name) {
+                            Some(token) => entry.tokens.entry(token).or_default(),
+                            None => {
+                                map.next_value::<IgnoredAny>()?;
+                                continue;
+                            }
+                        },
                     };
                     if let Some(GoString(value)) = map.next_value()? {
                         *field = value;

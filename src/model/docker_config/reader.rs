@@ -4,6 +4,8 @@
 pub trait Reader {
     /// Fields of an entry that must be strings, though nothing is done with them; in lower case.
     const STRINGS: &'static [&'static str];
+    /// Fields of an entry that are credentials in place of a password; in lower case.
+    const TOKENS: &'static [&'static str];
     /// Whether `HttpHeaders` must be an object of strings.
     const READS_HEADERS: bool;
 }
@@ -13,6 +15,7 @@ pub enum Kubelet {}
 
 impl Reader for Kubelet {
     const STRINGS: &'static [&'static str] = &["email"];
+    const TOKENS: &'static [&'static str] = &[];
     const READS_HEADERS: bool = true;
 }
 
@@ -21,6 +24,7 @@ impl Reader for Kubelet {
 pub enum Keychain {}
 
 impl Reader for Keychain {
-    const STRINGS: &'static [&'static str] = &["identitytoken", "registrytoken"];
+    const STRINGS: &'static [&'static str] = &[];
+    const TOKENS: &'static [&'static str] = &["identitytoken", "registrytoken"];
     const READS_HEADERS: bool = false;
 }

@@ -88,6 +88,12 @@ impl Keyring {
         self.keys.iter().find(|key| key.matches(target)).map(|key| key.normalized.as_slice())
     }
 
+    /// The entries of that key.
+    pub fn matching_entries(&self, target: &Target) -> impl Iterator<Item = usize> {
+        let first = self.keys.iter().find(|key| key.matches(target));
+        first.into_iter().flat_map(|key| key.entries.iter().copied())
+    }
+
     /// Whether a key as written in `auths` is a URL. The kubelet ignores one that is not; go-containerregistry gives up on
     /// all Secrets then.
     pub fn is_key(key: &str) -> bool {

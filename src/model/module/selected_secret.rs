@@ -5,7 +5,7 @@ use std::fmt;
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::model::ObjectKey;
-use crate::model::docker_config::{DockerConfig, Keychain, data_key};
+use crate::model::docker_config::{DockerConfig, DockerConfigError, Entry, Keychain, data_key};
 use crate::model::keyring::{Keyring, Target};
 
 /// The label that Secrets have by convention, by which the labels of layers select them.
@@ -33,8 +33,34 @@ pub enum Content {
     OtherType(String),
     /// What makes every pull fail, and why.
     Broken(String),
-    /// Nothing, or credentials for these registries.
-    Keys(Keyring),
+    /// Nothing, or entries for these registries.
+    Keys(Keys),
+}
+
+/// The entries of a Secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    keyring: Keyring,
+    /// Whether there is nothing in each entry.
+    are_empty: Vec<bool>,
+}
+
+impl Keys {
+    /// By registry.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Whether there is nothing in those that are taken for a repository.
+    pub fn are_empty_for(&self, repository: &Target) -> bool {
+        let mut taken = self.keyring.matching_entries(repository);
+        taken.all(|entry| self.are_empty.get(entry).is_none_or(|is_empty| *is_empty))
+    }
+
+    /// Whether there is nothing in some entry.
+    pub fn has_an_empty_one(&self) -> bool {
+        self.are_empty.contains(&true)
+    }
 }
 
 /// Keys may hold what somebody took for a password's place.
@@ -74,7 +100,7 @@ impl SelectedSecret {
         let mut covering = Vec::new();
         for secret in secrets {
             let Content::Keys(keys) = &secret.content else { continue };
-            let Some(key) = keys.matching(repository) else { continue };
+            let Some(key) = keys.keyring.matching(repository) else { continue };
             if best.is_none_or(|best| best < key) {
                 (best, covering) = (Some(key), Vec::new());
             }
@@ -95,11 +121,18 @@ impl Content {
         }
         let data = |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice());
         match DockerConfig::from_secret_as::<Keychain>(secret_type, data) {
-            Err(error) => Self::Broken(error.to_string()),
-            Ok(None) => Self::Keys(Keyring::default()),
+            // Whoever is told need not be allowed to read the Secret, and its keys may be anything.
+            Err(DockerConfigError::Auth { .. }) => {
+                Self::Broken("an auth that is no base64 of user:password".to_owned())
+            }
+            Err(error @ DockerConfigError::Json { .. }) => Self::Broken(error.to_string()),
+            Ok(None) => Self::Keys(Keys::default()),
             Ok(Some(config)) => match config.entries.iter().position(|entry| !Keyring::is_key(&entry.key)) {
                 Some(number) => Self::Broken(format!("key {} of its auths is no registry", number + 1)),
-                None => Self::Keys(Keyring::new(config.entries.iter().map(|entry| entry.key.as_str()))),
+                None => Self::Keys(Keys {
+                    keyring: Keyring::new(config.entries.iter().map(|entry| entry.key.as_str())),
+                    are_empty: config.entries.iter().map(Entry::is_empty).collect(),
+                }),
             },
         }
     }
@@ -134,7 +167,29 @@ mod tests {
         let selected = SelectedSecret::from(&secret(secret_type, data_key, document));
         assert!(selected.is_managed);
         let Content::Keys(keys) = selected.content else { panic!() };
-        assert!(keys.answers(&Target::new("ghcr.io/org/component-descriptors/m")));
+        assert!(keys.keyring().answers(&Target::new("ghcr.io/org/component-descriptors/m")));
+    }
+
+    fn keys(written: &[&str], are_empty: &[bool]) -> Content {
+        Content::Keys(Keys { keyring: Keyring::new(written.iter().copied()), are_empty: are_empty.to_vec() })
+    }
+
+    #[rstest]
+    #[case::nothing("{}", true)]
+    #[case::empty_texts(r#"{"username":"","password":"","auth":"","identitytoken":""}"#, true)]
+    #[case::what_is_no_credential(r#"{"email":"a@b.c"}"#, true)]
+    #[case::a_user(r#"{"username":"robot"}"#, false)]
+    #[case::a_password(r#"{"password":"hunter2"}"#, false)]
+    #[case::both_encoded(r#"{"auth":"dTpw"}"#, false)]
+    #[case::an_identity_token(r#"{"identitytoken":"hunter2"}"#, false)]
+    #[case::a_registry_token(r#"{"RegistryToken":"hunter2"}"#, false)]
+    fn an_entry_may_be_there_with_nothing_in_it(#[case] entry: &str, #[case] is_empty: bool) {
+        let document = format!(r#"{{"auths":{{"https://ghcr.io":{entry},"quay.io":{{"auth":"dTpw"}}}}}}"#);
+        let secret = secret("kubernetes.io/dockerconfigjson", ".dockerconfigjson", &document);
+        let Content::Keys(keys) = SelectedSecret::from(&secret).content else { panic!("{document}") };
+        assert_eq!(keys.are_empty_for(&Target::new("ghcr.io/org/m")), is_empty);
+        assert_eq!(keys.has_an_empty_one(), is_empty);
+        assert!(!keys.are_empty_for(&Target::new("quay.io/org/m")));
     }
 
     #[rstest]
@@ -143,19 +198,19 @@ mod tests {
         "kubernetes.io/dockerconfigjson",
         "other",
         "{}",
-        Content::Keys(Keyring::default())
+        keys(&[], &[])
     )]
     #[case::empty(
         "kubernetes.io/dockerconfigjson",
         ".dockerconfigjson",
         "",
-        Content::Keys(Keyring::default())
+        keys(&[], &[])
     )]
     #[case::of_no_registry(
         "kubernetes.io/dockerconfigjson",
         ".dockerconfigjson",
         r#"{"auths":{}}"#,
-        Content::Keys(Keyring::default())
+        keys(&[], &[])
     )]
     #[case::no_json(
         "kubernetes.io/dockerconfigjson", ".dockerconfigjson", "not json",
@@ -167,7 +222,11 @@ mod tests {
     )]
     #[case::what_it_does_not_read(
         "kubernetes.io/dockerconfigjson", ".dockerconfigjson", r#"{"auths":{"a.io":{"email":1}},"HttpHeaders":1}"#,
-        Content::Keys(Keyring::new(["a.io"]))
+        keys(&["a.io"], &[true])
+    )]
+    #[case::no_user(
+        "kubernetes.io/dockerconfigjson", ".dockerconfigjson", r#"{"auths":{"hunter2":{"auth":"hunter2"}}}"#,
+        Content::Broken("an auth that is no base64 of user:password".into())
     )]
     #[case::no_url(
         "kubernetes.io/dockerconfigjson", ".dockerconfigjson", r#"{"auths":{"a.io":{},"gh cr.io:x":{}}}"#,

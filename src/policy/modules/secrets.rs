@@ -1,6 +1,7 @@
 //! Whether the Secrets that a selector selects are of use for a module.
 
 use crate::configuration::{FindingKind, Modules};
+use crate::model::keyring::Target;
 use crate::model::module::{Content, Repository, SelectedSecret, Selector};
 use crate::model::scope::Scope;
 use crate::policy::shown::{listed, shown_at_length};
@@ -64,6 +65,11 @@ pub(super) fn judge(
                 format!("{no_secret} has credentials for {base}, not even: {}", keys(&looked_at)),
                 "Add the registry to the auths of the Secret.",
             ),
+            covering if covering.iter().all(|secret| is_empty_for(secret, &target)) => of_all(
+                FindingKind::UncoveredRegistry,
+                format!("the entry for {base} is empty in {}", keys(covering)),
+                "Write user name and password into it, which docker login may have put into a credential store.",
+            ),
             [_] => {}
             covering => of_all(
                 FindingKind::AmbiguousSecrets,
@@ -73,6 +79,13 @@ pub(super) fn judge(
         }
     }
     findings
+}
+
+fn is_empty_for(secret: &SelectedSecret, target: &Target) -> bool {
+    match &secret.content {
+        Content::Keys(keys) => keys.are_empty_for(target),
+        Content::OtherType(_) | Content::Broken(_) => false,
+    }
 }
 
 /// What is so with single Secrets, of the same kind together.

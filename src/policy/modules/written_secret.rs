@@ -1,6 +1,5 @@
 //! Tells whoever writes a Secret that modules are pulled with what Lifecycle Manager will make of it.
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::configuration::{Action, FindingKind, Modules};
@@ -19,7 +18,7 @@ pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, rules: 
             Decision::allow(Reason::SystemNamespace)
         }
         Some(object) if concerns(object.into(), old) => match serde_json::from_str::<Secret>(object.get()) {
-            Ok(secret) => judge(secret, namespace, known, rules),
+            Ok(secret) => judge(&secret, namespace, known, rules),
             Err(error) => Decision::unreadable("Secret", &error),
         },
         _ => Decision::allow(Reason::NotConcerned),
@@ -32,20 +31,15 @@ fn concerns(secret: Json<'_>, old: Option<Json<'_>>) -> bool {
     let is_going =
         secret.at(&["metadata", "deletionTimestamp"]).is_some_and(|time| time.json_type() != Type::Null);
     let is_labelled = secret.at(&["metadata", "labels", SECRET_LABEL]).is_some();
-    let parts: [&[&str]; 4] = [&["type"], &["data"], &["stringData"], &["metadata", "labels"]];
+    let parts: [&[&str]; 3] = [&["type"], &["data"], &["metadata", "labels"]];
     let differs = |old: Json<'_>| {
         parts.iter().any(|part| old.at(part).map(Json::raw) != secret.at(part).map(Json::raw))
     };
     is_labelled && !is_going && old.is_none_or(differs)
 }
 
-fn judge(mut secret: Secret, namespace: &str, known: &Snapshot, rules: &Modules) -> Decision {
-    // The API server has done so before it asks; a file has not.
-    let strings = secret.string_data.take().unwrap_or_default().into_iter();
-    let strings = strings.map(|(key, text)| (key, ByteString(text.into_bytes())));
-    secret.data.get_or_insert_default().extend(strings);
-
-    let selected = SelectedSecret::from(&secret);
+fn judge(secret: &Secret, namespace: &str, known: &Snapshot, rules: &Modules) -> Decision {
+    let selected = SelectedSecret::from(secret);
     let mut warnings = Warnings::default();
     let mut warn = |kind: FindingKind, text: String| {
         if rules.action(kind) != Action::Ignore {
@@ -72,12 +66,19 @@ fn judge(mut secret: Secret, namespace: &str, known: &Snapshot, rules: &Modules)
             FindingKind::UnusableSecret,
             format!("no module can be pulled with this Secret, nor with others beside it: {reason}"),
         ),
-        Content::Keys(keys) if keys.is_empty() => warn(
+        Content::Keys(keys) if keys.keyring().is_empty() => warn(
             FindingKind::UncoveredRegistry,
             "this Secret has credentials for no registry: modules would be pulled without any".to_owned(),
         ),
         Content::Keys(keys) => {
-            if let Some((credential, registry)) = uncovered(&secret, keys, known) {
+            if keys.has_an_empty_one() {
+                warn(
+                    FindingKind::UncoveredRegistry,
+                    "the entry of a registry is empty: modules there would be pulled without credentials"
+                        .to_owned(),
+                );
+            }
+            if let Some((credential, registry)) = uncovered(secret, keys.keyring(), known) {
                 warn(
                     FindingKind::UncoveredRegistry,
                     format!(

@@ -46,10 +46,10 @@ fn review() -> serde_json::Value {
 #[rstest]
 #[case::usable(vec![covering("modules")], "", None)]
 #[case::longer_key_elsewhere(
-    vec![covering("modules"), secret("other", r#"{"auths":{"quay.io":{}}}"#)], "", None
+    vec![covering("modules"), secret("other", r#"{"auths":{"quay.io":{"auth":"dTpw"}}}"#)], "", None
 )]
 #[case::more_special(
-    vec![covering("modules"), secret("other", r#"{"auths":{"ghcr.io/org":{}}}"#)], "", None
+    vec![covering("modules"), secret("other", r#"{"auths":{"ghcr.io/org":{"auth":"dTpw"}}}"#)], "", None
 )]
 #[case::none(
     vec![], "noSecret",
@@ -73,17 +73,31 @@ fn review() -> serde_json::Value {
     ))
 )]
 #[case::of_another_registry(
-    vec![secret("modules", r#"{"auths":{"quay.io":{}}}"#)], "uncoveredRegistry",
+    vec![secret("modules", r#"{"auths":{"quay.io":{"auth":"dTpw"}}}"#)], "uncoveredRegistry",
     Some((
         "no Secret has credentials for ghcr.io/org, not even: kcp-system/modules",
         "Add the registry to the auths of the Secret."
     ))
 )]
 #[case::of_another_path(
-    vec![secret("modules", r#"{"auths":{"ghcr.io/team":{}}}"#)], "uncoveredRegistry",
+    vec![secret("modules", r#"{"auths":{"ghcr.io/team":{"auth":"dTpw"}}}"#)], "uncoveredRegistry",
     Some((
         "no Secret has credentials for ghcr.io/org, not even: kcp-system/modules",
         "Add the registry to the auths of the Secret."
+    ))
+)]
+#[case::with_an_empty_entry(
+    vec![secret("modules", r#"{"auths":{"ghcr.io":{}}}"#)], "uncoveredRegistry",
+    Some((
+        "the entry for ghcr.io/org is empty in kcp-system/modules",
+        "Write user name and password into it, which docker login may have put into a credential store."
+    ))
+)]
+#[case::with_an_empty_entry_beside_a_usable_one(
+    vec![secret("modules", r#"{"auths":{"ghcr.io":{}}}"#), covering("other")], "ambiguousSecrets",
+    Some((
+        "any one of several Secrets for ghcr.io/org may be used: kcp-system/modules, kcp-system/other",
+        "Take the labels from all but one."
     ))
 )]
 #[case::of_no_registry_beside_one_that_covers(
@@ -137,7 +151,8 @@ fn docker_hub_is_covered_by_the_key_that_go_containerregistry_looks_for(
 ) {
     let mut descriptor = v2(json!([layer("raw-manifest", json!([label()]))]));
     descriptor["component"]["repositoryContexts"] = json!([{"baseUrl": "docker.io/org"}]);
-    let secrets = [SelectedSecret::from(&secret("modules", &json!({"auths": {key: {}}}).to_string()))];
+    let secrets =
+        [SelectedSecret::from(&secret("modules", &json!({"auths": {key: {"auth": "dTpw"}}}).to_string()))];
     assert_eq!(decide(&review_of(&template(&descriptor), None), "", &secrets).reason, expected);
 }
 
@@ -169,8 +184,10 @@ fn where_lifecycle_manager_sees_more_than_regcred_a_secret_that_is_not_seen_is_n
         decide_within(&scope, &review(), &configuration, SecretsAnswer::Found(secrets.to_vec())).0
     };
     let expected = if refused { Reason::Refused } else { Reason::Warned };
-    let (none, another) =
-        (judged(&[]), judged(&[SelectedSecret::from(&secret("modules", r#"{"auths":{"quay.io":{}}}"#))]));
+    let (none, another) = (
+        judged(&[]),
+        judged(&[SelectedSecret::from(&secret("modules", r#"{"auths":{"quay.io":{"auth":"dTpw"}}}"#))]),
+    );
     assert_eq!((none.reason, another.reason), (expected, expected));
     if !refused {
         for decision in [none, another] {

@@ -26,8 +26,8 @@ fn secret(change: impl FnOnce(&mut Value)) -> SelectedSecret {
             "labels": {SELECTOR.0: SELECTOR.1, "operator.kyma-project.io/managed-by": "lifecycle-manager"},
         },
         "type": "kubernetes.io/dockerconfigjson",
-        // {"auths":{"ghcr.io":{}}}
-        "data": {".dockerconfigjson": "eyJhdXRocyI6eyJnaGNyLmlvIjp7fX19"},
+        // {"auths":{"ghcr.io":{"auth":"dTpw"}}}
+        "data": {".dockerconfigjson": "eyJhdXRocyI6eyJnaGNyLmlvIjp7ImF1dGgiOiJkVHB3In19fQ=="},
     });
     change(&mut secret);
     SelectedSecret::from(&serde_json::from_value::<Secret>(secret).unwrap())
@@ -125,8 +125,8 @@ fn of_value(value: &Value) -> Value {
 )]
 #[case::with_a_secret_for_another_registry(
     template(&one_layer(json!([label()]))), None,
-    // {"auths":{"quay.io":{}}}
-    vec![secret(|secret| secret["data"] = json!({".dockerconfigjson": "eyJhdXRocyI6eyJxdWF5LmlvIjp7fX19"}))],
+    // {"auths":{"quay.io":{"auth":"dTpw"}}}
+    vec![secret(|secret| secret["data"] = json!({".dockerconfigjson": "eyJhdXRocyI6eyJxdWF5LmlvIjp7ImF1dGgiOiJkVHB3In19fQ=="}))],
     Warned("no Secret has credentials for ghcr.io/org")
 )]
 #[case::with_a_secret_that_is_not_managed(

@@ -1,5 +1,6 @@
 //! What is said about a Secret that modules are pulled with, when it is written.
 
+use base64::prelude::{BASE64_STANDARD as STANDARD, Engine};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ fn secret() -> Value {
             "name": "modules", "namespace": "kcp-system",
             "labels": {KEY: "modules", "operator.kyma-project.io/managed-by": "lifecycle-manager"},
         },
-        "stringData": {".dockerconfigjson": r#"{"auths":{"ghcr.io":{"auth":"dTpw"}}}"#},
+        "data": {".dockerconfigjson": STANDARD.encode(r#"{"auths":{"ghcr.io":{"auth":"dTpw"}}}"#)},
     })
 }
 
@@ -29,7 +30,7 @@ fn with(pointer: &str, value: Value) -> Value {
 }
 
 fn holding(document: &str) -> Value {
-    with("/stringData", json!({".dockerconfigjson": document}))
+    with("/data", json!({".dockerconfigjson": STANDARD.encode(document)}))
 }
 
 /// Credentials that label modules, for ghcr.io by its key, for quay.io by its images.
@@ -51,13 +52,13 @@ fn judged(secret: &Value, old: Option<&Value>, configuration: &str) -> Decision 
 #[case::of_the_older_type(
     {
         let mut secret = with("/type", json!("kubernetes.io/dockercfg"));
-        secret["stringData"] = json!({".dockercfg": r#"{"ghcr.io":{}}"#});
+        secret["data"] = json!({".dockercfg": STANDARD.encode(r#"{"ghcr.io":{"auth":"dTpw"}}"#)});
         secret
     },
     None
 )]
-#[case::by_a_glob(holding(r#"{"auths":{"*.io":{}}}"#), None)]
-#[case::by_a_longer_key(holding(r#"{"auths":{"https://ghcr.io/org":{}}}"#), None)]
+#[case::by_a_glob(holding(r#"{"auths":{"*.io":{"auth":"dTpw"}}}"#), None)]
+#[case::by_a_longer_key(holding(r#"{"auths":{"https://ghcr.io/org":{"auth":"dTpw"}}}"#), None)]
 #[case::of_another_type(
     with("/type", json!("Opaque")),
     Some((
@@ -76,8 +77,15 @@ fn judged(secret: &Value, old: Option<&Value>, configuration: &str) -> Decision 
     holding(r#"{"auths":{}}"#),
     Some(("uncoveredRegistry", "this Secret has credentials for no registry: modules would be pulled without any"))
 )]
+#[case::an_empty_entry(
+    holding(r#"{"auths":{"ghcr.io":{}}}"#),
+    Some((
+        "uncoveredRegistry",
+        "the entry of a registry is empty: modules there would be pulled without credentials"
+    ))
+)]
 #[case::another_registry(
-    holding(r#"{"auths":{"quay.io":{}}}"#),
+    holding(r#"{"auths":{"quay.io":{"auth":"dTpw"}}}"#),
     Some((
         "uncoveredRegistry",
         "no credentials for ghcr.io, whose modules are to be pulled with it by moduleLabels of regcred ghcr"
@@ -116,6 +124,15 @@ fn a_secret_where_nobody_looks_is_warned_of() {
     assert_eq!(judged(&secret(), None, "modules: {secretNamespaces: [kcp-system]}").reason, Reason::Accepted);
 }
 
+#[rstest]
+#[case::where_credentials_are_not_looked_at("kube-system")]
+#[case::regcreds_own("regcred-system")]
+fn a_secret_of_a_namespace_that_regcred_keeps_out_of_is_not_looked_at(#[case] namespace: &str) {
+    let mut bad = with("/type", json!("Opaque"));
+    bad["metadata"]["namespace"] = namespace.into();
+    assert_eq!(judged(&bad, None, "").reason, Reason::SystemNamespace);
+}
+
 #[test]
 fn a_secret_that_no_module_is_pulled_with_or_that_stays_or_goes_is_not_looked_at() {
     let bad = with("/type", json!("Opaque"));
@@ -135,7 +152,7 @@ fn a_secret_that_no_module_is_pulled_with_or_that_stays_or_goes_is_not_looked_at
 
 #[test]
 fn a_secret_that_cannot_be_read_is_warned_of_without_a_word_of_it() {
-    let decision = judged(&with("/stringData", json!({"a": ["hunter2"]})), None, "");
+    let decision = judged(&with("/data", json!({"a": ["hunter2"]})), None, "");
     assert_eq!(decision.reason, Reason::Unreadable);
     assert!(!format!("{decision:?}").contains("hunter2"));
 }
