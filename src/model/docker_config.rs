@@ -354,13 +354,13 @@ impl<'de, R: Reader> Deserialize<'de> for EntryFor<R> {
                         "password" => &mut entry.password,
                         "auth" => &mut entry.auth,
                         name if R::STRINGS.contains(&name) => &mut unused,
-                        name => match R::TOKENS.iter().find(|token| **token == name) {
-                            Some(token) => entry.tokens.entry(token).or_default(),
-                            None => {
+                        name => {
+                            let Some(token) = R::TOKENS.iter().find(|token| **token == name) else {
                                 map.next_value::<IgnoredAny>()?;
                                 continue;
-                            }
-                        },
+                            };
+                            entry.tokens.entry(token).or_default()
+                        }
                     };
                     if let Some(GoString(value)) = map.next_value()? {
                         *field = value;

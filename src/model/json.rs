@@ -84,6 +84,12 @@ impl<'a> Json<'a> {
         serde_json::from_str(self.0.get()).ok()
     }
 
+    /// Whether it is an object of the API server's that is being deleted.
+    pub fn is_terminating(self) -> bool {
+        let deletion = self.at(&["metadata", "deletionTimestamp"]);
+        deletion.is_some_and(|time| time.json_type() != Type::Null)
+    }
+
     /// The JSON as it was written.
     pub fn raw(self) -> &'a str {
         self.0.get()

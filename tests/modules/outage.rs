@@ -33,6 +33,13 @@ async fn one_from_before_can_be_changed_and_what_does_not_concern_the_rule_passe
     let refused = write(&unlabelled(&["raw-manifest", "config"])).await.failed();
     assert!(refused.contains("pull them with: config. Add to each"), "{refused}");
 
+    let hold = |finalizers: &str| format!(r#"{{"metadata": {{"finalizers": {finalizers}}}}}"#);
+    let patch = async |patch: &str| {
+        let patch =
+            ["patch", "moduletemplate", "old", "--namespace=kyma-system", "--type=merge", "--patch", patch];
+        control_plane.kubectl_as(User::Admin, &patch).await
+    };
+    patch(&hold(r#"["example.io/held"]"#)).await.succeeded();
     installation.kill_replicas();
     let get = ["get", "moduletemplate", "old", "--namespace=kyma-system", "-o", "json"];
     let labelled = ["label", "moduletemplate", "old", "--namespace=kyma-system", "a=b"];
@@ -44,6 +51,15 @@ async fn one_from_before_can_be_changed_and_what_does_not_concern_the_rule_passe
     let new = template("new", &v2(json!([layer("raw-manifest", json!([label("creds")]))])));
     let closed = write(&new).await.failed();
     assert!(closed.contains("failed calling webhook \"module-templates.regcred.dev\""), "{closed}");
-    let delete = ["delete", "moduletemplate", "old", "--namespace=kyma-system"];
+    let of_spec = r#"{"spec": {"channel": "slow"}}"#;
+    assert!(
+        patch(of_spec).await.failed().contains("failed calling webhook"),
+        "a changed spec is asked about"
+    );
+    let delete = ["delete", "moduletemplate", "old", "--namespace=kyma-system", "--wait=false"];
     control_plane.kubectl_as(User::Admin, &delete).await.succeeded();
+    patch(of_spec).await.succeeded();
+    patch(&hold("[]")).await.succeeded();
+    let gone = ["wait", "--for=delete", "moduletemplate/old", "--namespace=kyma-system", "--timeout=60s"];
+    control_plane.kubectl(&gone).await.succeeded();
 }

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::binding::BindingKind;
 use crate::model::ObjectKey;
-use crate::model::json::{Json, Type};
+use crate::model::json::Json;
 use crate::model::reference::Reference;
 
 /// The finalizer that Gardener holds a Shoot with as long as anything of it is there, during which the Secrets it names are
@@ -46,10 +46,9 @@ impl<'a> Shoot<'a> {
 
     /// What is happening to it (`pkg/controller/reference`, where Gardener releases the Secrets of a Shoot).
     pub fn state(self) -> ShootState {
-        let deletion = self.object.at(&["metadata", "deletionTimestamp"]);
         let finalizers = self.object.at(&["metadata", "finalizers"]).map(Json::items).unwrap_or_default();
         let is_held = || finalizers.iter().any(|name| name.text().is_some_and(|name| &*name == FINALIZER));
-        if deletion.is_none_or(|time| time.json_type() == Type::Null) {
+        if !self.object.is_terminating() {
             ShootState::Alive
         } else if is_held() {
             ShootState::Deleting

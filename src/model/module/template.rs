@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::descriptor::Descriptor;
-use crate::model::json::{Json, Type};
+use crate::model::json::Json;
 
 /// The API group of `ModuleTemplates`.
 pub const GROUP: &str = "operator.kyma-project.io";
@@ -20,11 +20,7 @@ impl<'a> ModuleTemplate<'a> {
     /// Reads an object, whatever it holds.
     pub fn read(object: &'a RawValue) -> Self {
         let object = Json::from(object);
-        let deletion = object.at(&["metadata", "deletionTimestamp"]);
-        Self {
-            spec: object.field("spec"),
-            is_terminating: deletion.is_some_and(|time| time.json_type() != Type::Null),
-        }
+        Self { spec: object.field("spec"), is_terminating: object.is_terminating() }
     }
 
     /// Whether both say the same in what counts. The API server writes equal objects in equal ways.

@@ -13,9 +13,9 @@ pub(super) enum Concern {
     /// A module whose layers need credentials.
     Module {
         /// As it is to be.
-        component: Component,
+        component: Box<Component>,
         /// As it is, if that needs credentials already.
-        old: Option<Component>,
+        old: Option<Box<Component>>,
     },
 }
 
@@ -40,7 +40,8 @@ impl Concern {
             Descriptor::Component(component) => Some(component),
             Descriptor::Empty | Descriptor::Unrecognised(_) => None,
         });
-        Self::Module { component, old: old.filter(|old| needs_credentials(old, rules)) }
+        let old = old.filter(|old| needs_credentials(old, rules)).map(Box::new);
+        Self::Module { component: Box::new(component), old }
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn decide(request: &Request<'_>, scope: &Scope, rules: &Modules, answ
                 .add(format!("regcred cannot judge the descriptor of this ModuleTemplate: {reason}"));
             Step::Decided(decision)
         }
-        Concern::Module { component, old } => judge(&component, old.as_ref(), scope, rules, answers),
+        Concern::Module { component, old } => judge(&component, old.as_deref(), scope, rules, answers),
     }
 }
 

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use crate::configuration::{Action, FindingKind, Modules};
 use crate::knowledge::Snapshot;
-use crate::model::json::{Json, Type};
+use crate::model::json::Json;
 use crate::model::keyring::{ImagePattern, Keyring};
 use crate::model::module::{Content, SECRET_LABEL, SelectedSecret};
 use crate::policy::shown::shown;
@@ -28,14 +28,12 @@ pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, rules: 
 
 /// Whether modules may be pulled with it, and something of it changes that matters for that.
 fn concerns(secret: Json<'_>, old: Option<Json<'_>>) -> bool {
-    let is_going =
-        secret.at(&["metadata", "deletionTimestamp"]).is_some_and(|time| time.json_type() != Type::Null);
     let is_labelled = secret.at(&["metadata", "labels", SECRET_LABEL]).is_some();
     let parts: [&[&str]; 3] = [&["type"], &["data"], &["metadata", "labels"]];
     let differs = |old: Json<'_>| {
         parts.iter().any(|part| old.at(part).map(Json::raw) != secret.at(part).map(Json::raw))
     };
-    is_labelled && !is_going && old.is_none_or(differs)
+    is_labelled && !secret.is_terminating() && old.is_none_or(differs)
 }
 
 fn judge(secret: &Secret, namespace: &str, known: &Snapshot, rules: &Modules) -> Decision {
@@ -103,7 +101,9 @@ fn judge(secret: &Secret, namespace: &str, known: &Snapshot, rules: &Modules) ->
 /// A credential that labels modules so that this Secret is selected, and a registry of them that it has no key for.
 fn uncovered<'a>(secret: &Secret, keys: &Keyring, known: &'a Snapshot) -> Option<(&'a str, String)> {
     let labels = secret.metadata.labels.clone().unwrap_or_default();
-    let hosts = keys.hosts();
+    let mut hosts = keys.hosts();
+    // go-containerregistry does not look for Docker Hub under its short name.
+    hosts.remove("docker.io");
     // Hosts may be globs on either side. What is no pattern of an image is in no module's address.
     let is_covered = |registry: &str| {
         ImagePattern::parse(registry)

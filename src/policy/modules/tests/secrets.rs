@@ -164,6 +164,15 @@ fn a_secret_where_nobody_looks_is_of_no_use() {
         elsewhere.warnings.texts(),
         ["Lifecycle Manager does not look where the Secrets are: kcp-system/modules"]
     );
+    let denied = "modules: {secretNamespaces: [kyma-system], findings: {secretElsewhere: Deny}}";
+    assert_eq!(
+        refusal(&decide(&review(), denied, &secrets)),
+        "The Secrets that the label oci-registry-cred selects for module example.io/module/sample in ghcr.io/org \
+         (operator.kyma-project.io/oci-registry-cred=ghcr): Lifecycle Manager does not look where the Secrets are: \
+         kcp-system/modules. Write the Secret in a namespace of modules.secretNamespaces of regcred's configuration."
+    );
+    let ignored = "modules: {secretNamespaces: [kyma-system], findings: {secretElsewhere: Ignore}}";
+    assert_eq!(decide(&review(), ignored, &secrets).reason, Reason::Accepted);
     let there = decide(&review(), "modules: {secretNamespaces: [kyma-system, kcp-system]}", &secrets);
     assert_eq!(there.reason, Reason::Accepted);
 }

@@ -114,6 +114,20 @@ fn each_thing_is_warned_of_unless_it_is_to_be_ignored_and_never_refused(
     assert_eq!(ignoring.reason, Reason::Accepted);
 }
 
+#[rstest]
+#[case::as_kubectl_writes_it("https://index.docker.io/v1/", Reason::Accepted)]
+#[case::by_its_short_name("docker.io", Reason::Warned)]
+fn docker_hub_is_covered_by_the_key_that_go_containerregistry_looks_for(
+    #[case] key: &str,
+    #[case] expected: Reason,
+) {
+    let labelling = json!({"namespaces": ["*"], "moduleLabels": {KEY: "modules"}});
+    let cluster = Cluster::new().offering("hub", &labelling, &["https://index.docker.io/v1/"]);
+    let secret = holding(&json!({"auths": {key: {"auth": "dTpw"}}}).to_string());
+    let decision = decide_by(Rule::ModuleSecrets, &review_of(&secret, None), "", &cluster);
+    assert_eq!(decision.reason, expected, "{decision:?}");
+}
+
 #[test]
 fn a_secret_where_nobody_looks_is_warned_of() {
     let decision = judged(&secret(), None, "modules: {secretNamespaces: [kyma-system]}");
