@@ -11,6 +11,8 @@ mod reach;
 pub mod reads;
 pub mod selected_secrets;
 mod sources;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod watch;
 
 pub use error::brief;

@@ -6,6 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::cluster::tests::client;
 use crate::model::source::tests::registry_secret;
 
 fn passing(reason: &str) -> Obstacle {
@@ -56,9 +57,9 @@ fn only_what_the_api_server_never_accepts_is_given_up(
 fn silent() -> (Carrier, Arc<Index>, Pending, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&requests);
-    let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+    let client = client(move |_| {
         count.fetch_add(1, Ordering::SeqCst);
-        std::future::pending::<Result<http::Response<kube::client::Body>, std::io::Error>>()
+        std::future::pending()
     });
     let (index, pending) = (Arc::new(Index::new("regcred-system")), Pending::default());
     let object = json!({
@@ -69,7 +70,6 @@ fn silent() -> (Carrier, Arc<Index>, Pending, Arc<AtomicUsize>) {
     index.apply_credential(&serde_json::from_value(object).unwrap()).unwrap();
     index.apply_source(&registry_secret("{}"));
     let metrics = CopyMetrics::register(&prometheus::Registry::new()).unwrap();
-    let client = Client::new(service, "default");
     (Carrier::new(client, Arc::clone(&index), pending.clone(), metrics), index, pending, requests)
 }
 

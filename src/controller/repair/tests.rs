@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::census::{Counts, FailingPod};
 use super::*;
+use crate::cluster::tests::client;
 use crate::events::Kind;
 use crate::knowledge::pods::uid_of;
 use crate::model::ObjectKey;
@@ -241,21 +242,19 @@ async fn only_an_eviction_that_certainly_did_not_take_place_is_tried_again_withi
 ) {
     let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let asked = Arc::clone(&calls);
-    let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+    let client = client(move |_| {
         asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        async move {
-            let (code, cause) = answer.ok_or_else(|| std::io::Error::other("the connection is lost"))?;
-            let status = json!({
-                "apiVersion": "v1", "kind": "Status", "code": code, "message": "as it is",
-                "status": if code < 300 { "Success" } else { "Failure" },
-                "details": {"causes": [{"reason": cause, "message": "", "field": ""}]},
+        let status = |code| if code < 300 { "Success" } else { "Failure" };
+        let answer = answer.map(|(code, cause)| {
+            let causes = json!([{"reason": cause, "message": "", "field": ""}]);
+            let body = json!({
+                "apiVersion": "v1", "kind": "Status", "code": code, "message": "as it is", "status": status(code),
+                "details": {"causes": causes},
             });
-            let body = kube::client::Body::from(status.to_string().into_bytes());
-            let answer = http::Response::builder().status(code).body(body);
-            answer.map_err(std::io::Error::other)
-        }
+            (code, body)
+        });
+        std::future::ready(answer)
     });
-    let client = Client::new(service, "default");
     let registry = prometheus::Registry::new();
     let now = Instant::now();
     let repair = Repair {

@@ -89,12 +89,12 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Instant;
 
-    use kube::client::Body;
     use rstest::rstest;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::api::RegistryCredentialStatus;
+    use crate::cluster::tests::{client, failure};
     use crate::status::Subject;
 
     fn credential(version: &str) -> RegistryCredential {
@@ -111,15 +111,12 @@ mod tests {
     async fn write(leads: bool, shown: &str, code: u16) -> (Outcome, Vec<Value>) {
         let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
         let asked = Arc::clone(&requests);
-        let service = tower::service_fn(move |request: http::Request<Body>| {
+        let client = client(move |request| {
             let asked = Arc::clone(&asked);
             async move {
                 let body = request.into_body().collect_bytes().await.unwrap();
                 asked.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
-                let status = json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": code});
-                let answer = if code < 300 { json!(credential("8")) } else { status };
-                let body = Body::from(answer.to_string().into_bytes());
-                http::Response::builder().status(code).body(body).map_err(std::io::Error::other)
+                Some(if code < 300 { (code, json!(credential("8"))) } else { failure(code, "") })
             }
         });
         let index = Arc::new(Index::new("regcred-system"));
@@ -129,7 +126,7 @@ mod tests {
         index.apply_status(&credential(shown));
         let now = Instant::now();
         let leadership = Leadership::until(if leads { now + Duration::from_mins(1) } else { now });
-        let writer = Writer::new(Client::new(service, "default"), index, leadership);
+        let writer = Writer::new(client, index, leadership);
         let subject = Subject { name: "ghcr".into(), uid: "1".into() };
         let draft = Draft { subject, before, status: RegistryCredentialStatus::default() };
         let outcome = writer.write(&draft).await;

@@ -2,12 +2,12 @@
 
 use std::sync::Mutex;
 
-use kube::client::Body;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::cluster::pending::Pending;
+use crate::cluster::tests::client;
 use crate::model::copy::tests::credential;
 use crate::model::credential::Credential;
 use crate::model::source::tests::source_secret;
@@ -32,7 +32,7 @@ const NAMESPACE: &str = "/api/v1/namespaces/team-a";
 fn writer(pods: &[Value], leadership: Leadership) -> (Writer, Requests) {
     let requests = Requests::default();
     let (asked, pods) = (Arc::clone(&requests), pods.to_vec());
-    let service = tower::service_fn(move |request: http::Request<Body>| {
+    let client = client(move |request| {
         let (asked, pods) = (Arc::clone(&asked), pods.clone());
         async move {
             let (parts, body) = request.into_parts();
@@ -55,10 +55,9 @@ fn writer(pods: &[Value], leadership: Leadership) -> (Writer, Requests) {
                     "metadata": {"namespace": "team-a", "name": "regcred-ghcr", "uid": "2", "resourceVersion": "8"},
                 }),
             };
-            Ok::<_, std::io::Error>(http::Response::new(Body::from(answer.to_string().into_bytes())))
+            Some((200, answer))
         }
     });
-    let client = Client::new(service, "default");
     let index = Arc::new(Index::new("regcred-system"));
     let metrics = CopyMetrics::register(&prometheus::Registry::new()).unwrap();
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), Pending::default(), metrics);
