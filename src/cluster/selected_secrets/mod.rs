@@ -1,0 +1,95 @@
+//! Looks for the Secrets that a module's label selects, when a `ModuleTemplate` is written. That is rare, so they are neither
+//! watched nor kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use tokio::sync::Semaphore;
+
+use crate::model::module::{SelectedSecret, Selector};
+use crate::model::scope::Scope;
+use crate::policy::{NamespaceAnswer, SecretsAnswer};
+
+/// How many Secrets are looked at in a namespace, or in all of them: more than one with the same labels is a mistake already.
+/// Each may have 1 MiB.
+const MOST: u32 = 20;
+/// How many lists are under way at once: `MOST` MiB each, decoded, stay well within the memory of a replica.
+const AT_ONCE: usize = 3;
+/// The longest a look-up takes, of the 10 s that the review has: a slow answer must leave time for a verdict without it.
+const TIMEOUT: Duration = Duration::from_secs(4);
+/// The status code of a request that the account has no right to.
+const FORBIDDEN: u16 = 403;
+
+/// Looks for Secrets by their labels. Clones share the turns.
+#[derive(Clone)]
+pub struct SelectedSecrets {
+    client: Client,
+    scope: Scope,
+    turns: Arc<Semaphore>,
+}
+
+impl SelectedSecrets {
+    /// Looks in the namespaces of the scope.
+    pub fn new(client: Client, scope: Scope) -> Self {
+        Self { client, scope, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// The Secrets with these labels.
+    pub async fn by(&self, selector: &Selector) -> SecretsAnswer {
+        match tokio::time::timeout(TIMEOUT, self.look(selector)).await {
+            Ok(Ok(found)) => SecretsAnswer::Found(found),
+            Ok(Err(reason)) => SecretsAnswer::Unknown(reason.into()),
+            Err(_) => SecretsAnswer::Unknown("the API server did not answer in time".into()),
+        }
+    }
+
+    /// Those of the scope, or why they are not known: some of them alone may be the wrong ones to judge by.
+    async fn look(&self, selector: &Selector) -> Result<Vec<SelectedSecret>, String> {
+        let parameters = ListParams::default().labels(&selector.to_string()).limit(MOST);
+        let places: Vec<Option<&str>> = match &self.scope {
+            Scope::All => vec![None],
+            Scope::Listed(names) => names.iter().map(|name| Some(&**name)).collect(),
+        };
+        let lists: Vec<_> = places.into_iter().map(|place| self.list(place, &parameters)).collect();
+        let found: Vec<Vec<_>> = stream::iter(lists).buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Those of a namespace, or of all.
+    async fn list(
+        &self,
+        namespace: Option<&str>,
+        parameters: &ListParams,
+    ) -> Result<Vec<SelectedSecret>, String> {
+        let api: Api<Secret> = match namespace {
+            None => Api::all(self.client.clone()),
+            Some(name) => Api::namespaced(self.client.clone(), name),
+        };
+        // It is never closed.
+        let _turn = self.turns.acquire().await;
+        match (api.list(parameters).await, namespace) {
+            (Ok(list), _) if list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
+                Err(format!("{MOST} have it, and perhaps more"))
+            }
+            (Ok(list), _) => Ok(list.items.iter().map(SelectedSecret::from).collect()),
+            // A namespace that has gone has no Secrets, and has taken the rights in it along.
+            (Err(kube::Error::Api(status)), Some(name))
+                if status.code == FORBIDDEN && self.is_gone(name).await =>
+            {
+                Ok(Vec::new())
+            }
+            (Err(error), _) => Err(super::brief(&error)),
+        }
+    }
+
+    async fn is_gone(&self, namespace: &str) -> bool {
+        matches!(super::reads::namespace(&self.client, namespace).await, NamespaceAnswer::Absent)
+    }
+}
+
+#[cfg(test)]
+mod tests;
