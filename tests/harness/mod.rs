@@ -18,6 +18,7 @@ pub mod installation;
 pub mod kubectl;
 pub mod load;
 pub mod metrics;
+pub mod modules;
 pub mod network;
 pub mod oracle;
 pub mod overlays;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::control_plane::{ControlPlane, unique};
 use crate::harness::credentials::registry_secret;
+use crate::harness::modules::labelled;
 use crate::harness::{Installation, User};
 use crate::misleading::MISLEADING;
 use crate::scene::{
@@ -27,9 +28,7 @@ impl Declared {
     pub(crate) async fn with(installation: &Installation, spec: &Value) -> Self {
         let name = unique("modules");
         let registry = format!("{name}.example/org");
-        let mut secret = registry_secret("kyma-system", &name, &[&format!("{name}.example")]);
-        secret["metadata"]["labels"] =
-            json!({KEY: name, "operator.kyma-project.io/managed-by": "lifecycle-manager"});
+        let secret = labelled(registry_secret("kyma-system", &name, &[&format!("{name}.example")]));
         let mut credential = labelling(&name, &registry, json!({KEY: name}));
         credential["spec"].as_object_mut().unwrap().append(&mut spec.as_object().unwrap().clone());
         let control_plane = installation.control_plane();

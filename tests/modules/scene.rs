@@ -6,15 +6,11 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::harness::control_plane::{ControlPlane, unique};
 use crate::harness::credentials::{pod, registry_credential};
-use crate::harness::{Installation, User, reviews};
-
-/// The kind, as small as it can be.
-const CRD: &str = include_str!("fixtures/crd.yaml");
-
-/// The label key that Secrets have by convention.
-pub(crate) const KEY: &str = "operator.kyma-project.io/oci-registry-cred";
+pub(crate) use crate::harness::modules::{
+    KEY, know_modules, know_modules_by, label, layer, registered, template, template_of, v2,
+};
+use crate::harness::{Installation, reviews};
 
 /// The installation that all tests share.
 pub(crate) async fn installation() -> &'static Installation {
@@ -27,62 +23,6 @@ pub(crate) async fn installation() -> &'static Installation {
         })
         .await;
     installation
-}
-
-/// Lets the cluster know the kind.
-pub(crate) async fn know_modules(control_plane: &ControlPlane) {
-    // JSON, because kubectl knows no anchors.
-    let crd: Value = serde_saphyr::from_str(CRD).unwrap();
-    know_modules_by(control_plane, &control_plane.manifest(&crd.to_string())).await;
-}
-
-/// The same by the file of a `CustomResourceDefinition`.
-pub(crate) async fn know_modules_by(control_plane: &ControlPlane, crd: &str) {
-    control_plane.kubectl(&["apply", "--server-side", "-f", crd]).await.succeeded();
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd/moduletemplates.operator.kyma-project.io",
-        "--timeout=60s",
-    ];
-    control_plane.kubectl(&wait).await.succeeded();
-    control_plane.kubectl(&["create", "namespace", "kyma-system"]).await.succeeded();
-}
-
-/// The API server asks a webhook of which it did not know the kind a moment ago.
-pub(crate) async fn registered(control_plane: &ControlPlane) {
-    for _ in 0..100 {
-        let object = template(&unique("probe"), &v2(json!([layer("raw-manifest", json!([]))])));
-        if control_plane.apply_as(User::Admin, &object.to_string()).await.code != 0 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    panic!("ModuleTemplates are not asked about");
-}
-
-/// A resource of a module, with labels.
-pub(crate) fn layer(name: &str, labels: Value) -> Value {
-    json!({
-        "name": name, "type": "directoryTree", "relation": "local", "version": "1.0.0",
-        "access": {"type": "localBlob", "localReference": "sha256:1"}, "labels": labels,
-    })
-}
-
-/// The label that selects a Secret by the conventional key.
-pub(crate) fn label(value: &str) -> Value {
-    json!({"name": "oci-registry-cred", "value": {KEY: value}})
-}
-
-/// A descriptor of schema v2.
-pub(crate) fn v2(resources: Value) -> Value {
-    json!({
-        "meta": {"schemaVersion": "v2"},
-        "component": {
-            "name": "example.io/module/sample", "version": "1.0.0",
-            "repositoryContexts": [{"type": "OCIRegistry", "baseUrl": "ghcr.io/org"}], "resources": resources,
-        },
-    })
 }
 
 /// A descriptor of schema v3alpha1.
@@ -138,20 +78,6 @@ pub(crate) async fn known(
         }
         assert!(answer["response"]["late"].is_null(), "{registry} is not known: {answer}");
     }
-}
-
-/// A `ModuleTemplate`.
-pub(crate) fn template(name: &str, descriptor: &Value) -> Value {
-    template_of("v1beta2", name, descriptor)
-}
-
-/// A `ModuleTemplate` of a version.
-pub(crate) fn template_of(version: &str, name: &str, descriptor: &Value) -> Value {
-    json!({
-        "apiVersion": format!("operator.kyma-project.io/{version}"), "kind": "ModuleTemplate",
-        "metadata": {"name": name, "namespace": "kyma-system"},
-        "spec": {"channel": "regular", "descriptor": descriptor},
-    })
 }
 
 /// Tells a figure to whoever reads the test's output.

@@ -5,15 +5,8 @@ use serde_json::{Value, json};
 use crate::harness::User;
 use crate::harness::control_plane::unique;
 use crate::harness::credentials::{raw_secret, registry_secret};
+use crate::harness::modules::labelled;
 use crate::scene::{KEY, installation, known, labelling};
-
-/// Its name is also the value of its label.
-fn labelled(mut secret: Value) -> Value {
-    let name = secret["metadata"]["name"].clone();
-    secret["metadata"]["labels"] =
-        json!({KEY: name, "operator.kyma-project.io/managed-by": "lifecycle-manager"});
-    secret
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_labelled_secret_is_told_when_it_is_written_and_only_then() {

@@ -8,21 +8,13 @@ use serde_json::{Value, json};
 use crate::harness::User;
 use crate::harness::control_plane::unique;
 use crate::harness::credentials::registry_secret;
+use crate::harness::modules::labelled;
 use crate::scene::{KEY, figure, installation, label, layer, template, template_of, v2};
 
 /// What the API server gives the webhook. kubectl's own time is in it, too.
 const JUDGED_WITHIN: Duration = Duration::from_secs(10);
 /// What a terminal shows without scrolling.
 const MESSAGE_FITS: usize = 1_000;
-
-fn secret(name: &str, labelled: bool) -> Value {
-    let mut secret = registry_secret("kyma-system", name, &["ghcr.io"]);
-    if labelled {
-        secret["metadata"]["labels"] =
-            json!({KEY: name, "operator.kyma-project.io/managed-by": "lifecycle-manager"});
-    }
-    secret
-}
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -46,9 +38,10 @@ async fn one_that_is_written_before_its_secret_is_warned_of_and_ends_as_one_writ
         "{}",
         before.stderr
     );
-    let unlabelled = control_plane.apply_as(User::Admin, &secret(&value, false).to_string()).await;
+    let secret = registry_secret("kyma-system", &value, &["ghcr.io"]);
+    let unlabelled = control_plane.apply_as(User::Admin, &secret.to_string()).await;
     assert_eq!(unlabelled.code, 0);
-    control_plane.apply(&secret(&value, true).to_string()).await;
+    control_plane.apply(&labelled(secret).to_string()).await;
     let name = unique("after");
     let after = control_plane.apply_as(User::Admin, &template(&name, &descriptor).to_string()).await;
     assert_eq!((after.code, after.stderr.as_str()), (0, ""));

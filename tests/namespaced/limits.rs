@@ -69,4 +69,28 @@ async fn a_listed_namespace_that_has_gone_does_not_keep_a_new_server_from_servin
     assert!(replica.log().contains("forbidden"), "it has looked there: {}", replica.log());
     scene.pod_with_secret("team-a").await;
     scene.copy_holds("team-a", "first").await;
+
+    let module = scene.module_with_secret_in("team-a").await;
+    assert_eq!((module.code, module.stderr.as_str()), (0, ""), "its Secret is found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secret_of_a_module_is_found_in_a_listed_namespace_and_in_no_other() {
+    let scene = Scene::enter("module").await;
+    // While a namespace goes, whose rights have gone already, nobody knows what is in it.
+    let told = async |namespace: &str| {
+        let what = format!("what is said of a module with its Secret in {namespace}");
+        let look = async || {
+            let module = scene.module_with_secret_in(namespace).await;
+            assert_eq!(module.code, 0, "{}", module.stderr);
+            (!module.stderr.contains("could not look")).then_some(module.stderr)
+        };
+        scene.until(&what, look).await
+    };
+    let elsewhere = scene.control_plane().namespace("team").await;
+    let nowhere = told(&elsewhere).await;
+    let selector = format!("operator.kyma-project.io/oci-registry-cred={}", scene.name);
+    assert!(nowhere.contains("Warning: "), "{nowhere}");
+    assert!(nowhere.contains(&selector) && nowhere.contains("no Secret"), "{nowhere}");
+    assert_eq!(told("registries").await, "");
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::harness::control_plane::unique;
-use crate::harness::credentials::{pod, raw_secret, registry_credential};
+use crate::harness::credentials::{pod, raw_secret, registry_credential, registry_secret};
+use crate::harness::kubectl::Output;
+use crate::harness::modules::{know_modules, label, labelled, layer, registered, template, v2};
 use crate::harness::{ControlPlane, Installation, User, background};
 
 /// Where sources are, where pods are, and one that goes.
@@ -102,6 +104,22 @@ impl Scene {
             ["get", "secret", &self.copy(), "--namespace", namespace, "-o", "json", "--ignore-not-found"];
         let output = self.control_plane().kubectl(&get).await.succeeded();
         (!output.trim().is_empty()).then(|| serde_json::from_str(&output).unwrap())
+    }
+
+    /// Writes a Secret that modules are pulled with, and a module that names it; returns what is said of the module.
+    pub(crate) async fn module_with_secret_in(&self, namespace: &str) -> Output {
+        static KNOWN: OnceCell<()> = OnceCell::const_new();
+        let control_plane = self.control_plane();
+        let known = || async {
+            know_modules(control_plane).await;
+            registered(control_plane).await;
+        };
+        KNOWN.get_or_init(known).await;
+        let secret = labelled(registry_secret(namespace, &self.name, &["ghcr.io"]));
+        control_plane.apply(&secret.to_string()).await;
+        let descriptor = v2(json!([layer("raw-manifest", json!([label(&self.name)]))]));
+        let template = template(&unique("sample"), &descriptor);
+        control_plane.apply_as(User::Admin, &template.to_string()).await
     }
 
     pub(crate) async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
