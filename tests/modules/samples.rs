@@ -10,8 +10,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::harness::credentials::{registry_credential, registry_secret};
-use crate::harness::{Installation, User};
-use crate::scene::{KEY, know_modules_by, registered};
+use crate::harness::{ControlPlane, Installation, User};
+use crate::scene::{KEY, know_modules, know_modules_by, registered};
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
@@ -123,31 +123,48 @@ fn every_sample_is_allowed_once_a_credential_says_how_it_is_labelled_or_the_comm
     assert_eq!(errors.matches("added label oci-registry-cred").count(), labelled, "{errors}");
 }
 
+/// The versions of the kind that the API server serves, as objects name them.
+async fn served(control_plane: &ControlPlane) -> Vec<String> {
+    let get = ["get", "crd", "moduletemplates.operator.kyma-project.io", "-o", "json"];
+    let crd = control_plane.kubectl(&get).await.json();
+    let versions = crd["spec"]["versions"].as_array().unwrap().iter();
+    let served = versions.filter(|version| version["served"] == true);
+    served.map(|version| format!("operator.kyma-project.io/{}", version["name"].as_str().unwrap())).collect()
+}
+
 #[rstest]
-#[case("kyma-crd-moduletemplates__klm-1.3.10.yaml")]
-#[case("kyma-crd-moduletemplates__klm-c5b83f1b.yaml")]
+#[case::of_the_last_version_that_read_labels(Some("kyma-crd-moduletemplates__klm-1.3.10.yaml"), 7)]
+#[case::of_today(Some("kyma-crd-moduletemplates__klm-c5b83f1b.yaml"), 7)]
+#[case::of_all_versions(None, EXPECTED.len())]
 #[tokio::test(flavor = "multi_thread")]
-async fn every_sample_of_a_served_version_is_judged_in_the_real_kind(#[case] crd: &str) {
+async fn every_sample_of_a_served_version_is_judged_as_it_is_written(
+    #[case] crd: Option<&str>,
+    #[case] of_served_versions: usize,
+) {
     if !Path::new(SAMPLES).is_dir() {
         return skipped("no real ModuleTemplate was written");
     }
     let installation = Installation::start(&[]).await;
     let control_plane = installation.control_plane();
-    let crd = Path::new(SAMPLES).join("crds").join(crd);
-    know_modules_by(control_plane, crd.to_str().unwrap()).await;
+    match crd {
+        Some(crd) => {
+            let crd = Path::new(SAMPLES).join("crds").join(crd);
+            know_modules_by(control_plane, crd.to_str().unwrap()).await;
+        }
+        None => know_modules(control_plane).await,
+    }
     control_plane.kubectl(&["create", "namespace", "kcp-system"]).await.succeeded();
     registered(control_plane).await;
+    let served = served(control_plane).await;
     let mut written = 0;
     for (name, expected) in EXPECTED {
-        if !fs::read_to_string(sample(name))
-            .unwrap()
-            .contains("operator.kyma-project.io/v1beta2\nkind: ModuleTemplate")
-        {
+        let path = sample(name);
+        let object: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        if !served.iter().any(|version| object["apiVersion"] == **version) {
             continue;
         }
         written += 1;
-        let create = ["create", "--validate=false", "-f", sample(name).to_str().unwrap()].map(str::to_owned);
-        let create: Vec<&str> = create.iter().map(String::as_str).collect();
+        let create = ["create", "--validate=false", "-f", path.to_str().unwrap()];
         let answer = control_plane.kubectl_as(User::Admin, &create).await;
         let refusal =
             answer.stderr.split_once("denied the request: ").map_or("", |(_, message)| message.trim());
@@ -155,8 +172,28 @@ async fn every_sample_of_a_served_version_is_judged_in_the_real_kind(#[case] crd
         assert_eq!(answer.code == 0, expected.is_none(), "{name}: {}", answer.stderr);
         if answer.code == 0 {
             // Several samples have one name.
-            control_plane.kubectl(&["delete", "-f", sample(name).to_str().unwrap()]).await.succeeded();
+            control_plane.kubectl(&["delete", "-f", path.to_str().unwrap()]).await.succeeded();
         }
     }
-    assert!(written >= 6, "{written} samples of the served version");
+    assert_eq!(written, of_served_versions, "samples of the versions {served:?}");
+}
+
+#[test]
+fn the_secret_of_the_samples_is_one_that_modules_can_be_pulled_with() {
+    if !Path::new(SAMPLES).is_dir() {
+        return skipped("no real Secret was judged");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret.yaml");
+    let secret = fs::read_to_string(sample("secret-oci-registry-cred__klm-1.3.10.yaml")).unwrap();
+    let warnings = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let mut run = Command::new(env!("CARGO_BIN_EXE_regcred"));
+        run.args(["check", "-o", "json", "-f"]).arg(&path);
+        let line: Value = serde_json::from_slice(&run.output().unwrap().stdout).unwrap();
+        assert_eq!((&line["kind"], &line["allowed"]), (&json!("Secret"), &json!(true)));
+        line["warnings"].as_array().unwrap().len()
+    };
+    assert_eq!(warnings(&secret), 0);
+    assert_eq!(warnings(&secret.replace("kubernetes.io/dockerconfigjson", "Opaque")), 1, "it is looked at");
 }

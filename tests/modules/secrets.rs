@@ -6,7 +6,7 @@ use crate::harness::User;
 use crate::harness::control_plane::unique;
 use crate::harness::credentials::{raw_secret, registry_secret};
 use crate::harness::modules::labelled;
-use crate::scene::{KEY, installation, known, labelling};
+use crate::scene::{KEY, installation, known, label, labelling, layer, template, v2};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_labelled_secret_is_told_when_it_is_written_and_only_then() {
@@ -62,4 +62,25 @@ async fn what_is_wrong_with_a_labelled_secret_is_told_when_it_is_written_and_onl
     let told = write(&good).await;
     assert!(told.contains(&format!("Warning: no credentials for {registry}, whose modules")), "{told}");
     assert_eq!(write(&labelled(registry_secret("kyma-system", &name, &["ghcr.io", &registry]))).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_very_many_secrets_have_is_told_of_and_the_module_is_allowed() {
+    let control_plane = installation().await.control_plane();
+    let value = unique("in-crowds");
+    let secret = |number: usize| {
+        let mut secret = labelled(registry_secret("kyma-system", &format!("{value}-{number}"), &["ghcr.io"]));
+        secret["metadata"]["labels"][KEY] = value.clone().into();
+        secret
+    };
+    // One more than is looked at.
+    let secrets: Vec<Value> = (0..21).map(secret).collect();
+    control_plane.apply(&json!({"apiVersion": "v1", "kind": "List", "items": secrets}).to_string()).await;
+    let descriptor = v2(json!([layer("raw-manifest", json!([label(&value)]))]));
+    let object = template(&unique("sample"), &descriptor);
+    let written = control_plane.apply_as(User::Admin, &object.to_string()).await;
+    assert_eq!((written.code, written.stderr.lines().count()), (0, 1), "{}", written.stderr);
+    for fragment in ["Warning: ", "could not look for", &format!("{KEY}={value}"), " 20 "] {
+        assert!(written.stderr.contains(fragment), "{fragment:?}: {}", written.stderr);
+    }
 }

@@ -71,18 +71,19 @@ impl SelectedSecrets {
         };
         // It is never closed.
         let _turn = self.turns.acquire().await;
-        match (api.list(parameters).await, namespace) {
-            (Ok(list), _) if list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
+        match api.list(parameters).await {
+            Ok(list) if list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
                 Err(format!("{MOST} have it, and perhaps more"))
             }
-            (Ok(list), _) => Ok(list.items.iter().map(SelectedSecret::from).collect()),
-            // A namespace that has gone has no Secrets, and has taken the rights in it along.
-            (Err(kube::Error::Api(status)), Some(name))
-                if status.code == FORBIDDEN && self.is_gone(name).await =>
-            {
-                Ok(Vec::new())
-            }
-            (Err(error), _) => Err(super::brief(&error)),
+            Ok(list) => Ok(list.items.iter().map(SelectedSecret::from).collect()),
+            // The warning has no room for the name of the account, with which the API server's own words begin.
+            Err(kube::Error::Api(status)) if status.code == FORBIDDEN => match namespace {
+                // It has no Secrets, and has taken the rights in it along.
+                Some(name) if self.is_gone(name).await => Ok(Vec::new()),
+                Some(name) => Err(format!("no right in {name}")),
+                None => Err("no right to list them".into()),
+            },
+            Err(error) => Err(super::brief(&error)),
         }
     }
 
