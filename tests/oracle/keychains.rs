@@ -1,7 +1,9 @@
 //! Secrets against repositories of modules: Lifecycle Manager's keychain.
 //!
-//! Where we differ on purpose: what go-containerregistry says of several Secrets with the same key is the chance of a list's order;
-//! ours names all of them, so theirs must be one of ours.
+//! Where we differ on purpose:
+//! * What go-containerregistry says of several Secrets with the same key is the chance of a list's order; ours names all of
+//!   them, so theirs must be one of ours.
+//! * Slashes at the end of a base URL Lifecycle Manager keeps, as no registry does; ours takes them off. These are not asked about.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,9 @@ use super::random::Random;
 
 const CASES: usize = 20_000;
 const COMPONENT: &str = "kyma-project.io/module/telemetry";
+/// What stands for it where digests do.
+const COMPONENT_DIGEST: &str = "f13e9ca8c52996641f6eefb3fe5f0ecdad36ff7f488364d7ff48da8c3598f77d";
+const DIGEST: &str = "sha256-digest";
 /// What the oracle says of a name from which nothing can be pulled.
 const NO_REPOSITORY: &str = "no repository";
 
@@ -38,19 +43,60 @@ fn base_url(random: &mut Random, keys: &[String]) -> String {
     if random.once_in(12) { random.misspell(&url) } else { url }
 }
 
-/// Where Lifecycle Manager pulls the layers of a module from, and how we look it up; `None` for a URL that names none.
-fn repository(base_url: &str) -> Option<(String, Target)> {
-    let descriptor = to_raw_value(&json!({"meta": {"schemaVersion": "v2"}, "component": {
-        "name": COMPONENT, "version": "1.0.0", "provider": "kyma-project.io", "resources": [], "sources": [],
-        "componentReferences": [],
-        "repositoryContexts": [{"type": "OCIRegistry", "baseUrl": base_url, "componentNameMapping": "urlPath"}],
-    }}));
-    let Descriptor::Component(component) = Descriptor::read(Some((&*descriptor.unwrap()).into())) else {
-        panic!("a descriptor");
-    };
-    let Location::Repository(repository) = component.location else { return None };
-    let name = format!("{}/component-descriptors/{COMPONENT}", repository.base());
-    Some((name, repository.target(&component.name)))
+/// A repository context.
+struct Context {
+    base_url: String,
+    sub_path: &'static str,
+    mapping: &'static str,
+}
+
+impl Context {
+    fn any(random: &mut Random, keys: &[String]) -> Self {
+        let base_url = base_url(random, keys).trim_end_matches('/').to_owned();
+        let sub_path = random.pick(&["", "", "org", "org/app"]);
+        let mapping = random.pick(&["", "urlPath", DIGEST]);
+        Self { base_url, sub_path, mapping }
+    }
+
+    /// Where Lifecycle Manager pulls the layers of the module from (`internal/manifest/img/parse.go`). A path in the base URL is the
+    /// sub-path where there is no other (`api/ocm/extensions/repositories/ocireg/specnorm.go` of the OCM library).
+    fn repository(&self) -> String {
+        let base = no_scheme(&self.base_url);
+        let (base, sub_path) = match base.split_once('/') {
+            Some((host, path)) if self.sub_path.is_empty() && !host.is_empty() => (host, path),
+            _ => (base, self.sub_path),
+        };
+        match (self.mapping, sub_path) {
+            (DIGEST, _) => format!("{base}//{COMPONENT_DIGEST}"),
+            (_, "") => format!("{base}/component-descriptors/{COMPONENT}"),
+            (_, sub_path) => format!("{base}/{sub_path}/component-descriptors/{COMPONENT}"),
+        }
+    }
+
+    /// How we look it up; `None` where a URL names none.
+    fn target(&self) -> Option<Target> {
+        let mut context = json!({"type": "OCIRegistry", "baseUrl": self.base_url});
+        for (field, value) in [("subPath", self.sub_path), ("componentNameMapping", self.mapping)] {
+            if !value.is_empty() {
+                context[field] = value.into();
+            }
+        }
+        let descriptor = to_raw_value(&json!({"meta": {"schemaVersion": "v2"}, "component": {
+            "name": COMPONENT, "version": "1.0.0", "provider": "kyma-project.io", "resources": [], "sources": [],
+            "componentReferences": [], "repositoryContexts": [context],
+        }}));
+        let Descriptor::Component(component) = Descriptor::read(Some((&*descriptor.unwrap()).into())) else {
+            panic!("a descriptor");
+        };
+        match component.location {
+            Location::Repository(repository) => Some(repository.target(&component.name)),
+            _ => None,
+        }
+    }
+}
+
+fn no_scheme(url: &str) -> &str {
+    url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or(url)
 }
 
 /// The Secret, named by its number, as regcred reads it.
@@ -83,13 +129,16 @@ fn secret_of(username: &str) -> Option<&str> {
 #[test]
 fn the_secrets_that_cover_a_modules_registry_are_those_of_lifecycle_managers_keychain() {
     let mut random = Random::new("keychains");
+    let mut mappings: BTreeMap<&str, usize> = BTreeMap::new();
     let mut cases = Vec::new();
     while cases.len() < CASES {
         let mut keys = Vec::new();
         let secrets: Vec<RegistrySecret> =
             (0..=random.below(3)).map(|number| secret(&mut random, number, &mut keys)).collect();
-        if let Some((name, target)) = repository(&base_url(&mut random, &keys)) {
-            cases.push((secrets, name, target));
+        let context = Context::any(&mut random, &keys);
+        if let Some(target) = context.target() {
+            *mappings.entry(context.mapping).or_default() += 1;
+            cases.push((secrets, context.repository(), target));
         }
     }
     let question = |(secrets, name, _): &(Vec<RegistrySecret>, String, Target)| Question::Keychain {
@@ -128,7 +177,8 @@ fn the_secrets_that_cover_a_modules_registry_are_those_of_lifecycle_managers_key
         };
         *outcomes.entry(outcome).or_default() += 1;
     }
-    println!("{CASES} repositories: {outcomes:?}: all alike");
+    println!("{CASES} repositories, with {mappings:?}: {outcomes:?}: all alike");
+    assert!(mappings.get(DIGEST).is_some_and(|count| *count >= CASES / 10), "one-sided: {mappings:?}");
     for (outcome, least) in [("covered", CASES / 10), ("anonymous", CASES / 10), ("broken", CASES / 100)] {
         assert!(outcomes.get(outcome).is_some_and(|count| *count >= least), "one-sided: {outcomes:?}");
     }

@@ -18,7 +18,8 @@ const COMPONENT_DESCRIPTORS: &str = "component-descriptors";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
     base: String,
-    /// Without the sub-path.
+    /// Where it is looked for by a digest: without the sub-path, or without any path where there is no sub-path, for a path is
+    /// taken for one then (`api/ocm/extensions/repositories/ocireg/specnorm.go` of the OCM library).
     root: String,
     is_hashed: bool,
 }
@@ -34,7 +35,8 @@ impl Repository {
         let location = location.trim_end_matches('/');
         let base = if sub_path.is_empty() { location.to_owned() } else { format!("{location}/{sub_path}") };
         let is_hashed = text("componentNameMapping").is_some_and(|mapping| &*mapping == "sha256-digest");
-        Some(Self { base, root: location.to_owned(), is_hashed })
+        let host = location.split('/').next().filter(|host| sub_path.is_empty() && !host.is_empty());
+        Some(Self { base, root: host.unwrap_or(location).to_owned(), is_hashed })
     }
 
     /// Host and path, for people.
@@ -42,14 +44,14 @@ impl Repository {
         &self.base
     }
 
-    /// What Lifecycle Manager asks credentials for (`internal/manifest/img/parse.go`), but for slashes that it doubles: no key
-    /// has them.
+    /// What Lifecycle Manager asks credentials for (`internal/manifest/img/parse.go`), but for slashes at the end of a `baseUrl`,
+    /// which it keeps.
     fn of_component(&self, component: &str) -> String {
         if !self.is_hashed {
             return format!("{}/{COMPONENT_DESCRIPTORS}/{component}", self.base);
         }
-        // It has no place for the sub-path then.
-        let mut name = format!("{}/", self.root);
+        // Two slashes, as it is put together there; a key can end with both.
+        let mut name = format!("{}//", self.root);
         for byte in digest(&SHA256, component.as_bytes()).as_ref() {
             // Writing to a String cannot fail.
             let _ = write!(name, "{byte:02x}");
@@ -100,11 +102,15 @@ mod tests {
     )]
     #[case::hashed(
         json!({"baseUrl": "ghcr.io", "componentNameMapping": "sha256-digest"}),
-        "ghcr.io/aaaccde2d4a0bb8c0cb68fe3cc059c4a73005aee2bb504b4a7d0c11d0a3a7bc2"
+        "ghcr.io//aaaccde2d4a0bb8c0cb68fe3cc059c4a73005aee2bb504b4a7d0c11d0a3a7bc2"
     )]
     #[case::hashed_without_the_sub_path(
-        json!({"baseUrl": "ghcr.io", "subPath": "org", "componentNameMapping": "sha256-digest"}),
-        "ghcr.io/aaaccde2d4a0bb8c0cb68fe3cc059c4a73005aee2bb504b4a7d0c11d0a3a7bc2"
+        json!({"baseUrl": "ghcr.io/team", "subPath": "org", "componentNameMapping": "sha256-digest"}),
+        "ghcr.io/team//aaaccde2d4a0bb8c0cb68fe3cc059c4a73005aee2bb504b4a7d0c11d0a3a7bc2"
+    )]
+    #[case::hashed_without_its_path(
+        json!({"baseUrl": "ghcr.io/org", "componentNameMapping": "sha256-digest"}),
+        "ghcr.io//aaaccde2d4a0bb8c0cb68fe3cc059c4a73005aee2bb504b4a7d0c11d0a3a7bc2"
     )]
     fn credentials_are_asked_for_where_lifecycle_manager_pulls(
         #[case] context: serde_json::Value,
