@@ -41,12 +41,13 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// A descriptor whose parts may be anything.
 pub(super) fn any_descriptor() -> impl Strategy<Value = Value> {
+    let labels = prop_oneof![any_json(), vec(any_json(), 0..3).prop_map(Value::from)];
     let resource = prop_oneof![
-        any_json(),
-        (any_json(), any_json()).prop_map(|(name, labels)| {
+        1 => any_json(),
+        4 => (any_json(), labels).prop_map(|(name, labels)| {
             json!({"name": name, "labels": labels, "access": {"type": "localBlob"}})
         }),
-        (any_json(), any_json()).prop_map(|(value, other)| {
+        1 => (any_json(), any_json()).prop_map(|(value, other)| {
             json!({
                 "name": "a", "labels": [other, {"name": "oci-registry-cred", "value": value}],
                 "access": {"type": "localOciBlob"},
@@ -54,11 +55,15 @@ pub(super) fn any_descriptor() -> impl Strategy<Value = Value> {
         }),
     ];
     prop_oneof![
-        any_json(),
-        (vec(resource, 0..5), any_json(), any_json()).prop_map(|(resources, context, name)| {
-            json!({"component": {
-                "name": name, "resources": resources, "repositoryContexts": [context, {"baseUrl": "ghcr.io/org"}],
-            }})
+        1 => any_json(),
+        3 => (vec(resource, 0..5), any_json(), any_json(), any::<bool>()).prop_map(|(resources, context, name, is_v2)| {
+            let contexts = json!([context, {"baseUrl": "ghcr.io/org"}]);
+            if is_v2 {
+                let component = json!({"name": name, "resources": resources, "repositoryContexts": contexts});
+                json!({"component": component})
+            } else {
+                json!({"metadata": {"name": name}, "repositoryContexts": contexts, "spec": {"resources": resources}})
+            }
         }),
     ]
 }
