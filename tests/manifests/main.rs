@@ -3,6 +3,7 @@
 
 mod access;
 mod base;
+mod configuration;
 mod generated;
 mod namespaced;
 mod registration;
