@@ -34,6 +34,9 @@ pub struct Answers {
     pub secrets: Option<SecretsAnswer>,
 }
 
+/// How many Secrets are looked at: more than one with the same labels is a mistake already. Each may have 1 MiB.
+pub const MOST_SECRETS: u32 = 20;
+
 /// What looking for Secrets brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretsAnswer {
@@ -41,6 +44,18 @@ pub enum SecretsAnswer {
     Found(Vec<SelectedSecret>),
     /// They could not be listed, or not in time, or are too many.
     Unknown(Arc<str>),
+}
+
+impl SecretsAnswer {
+    /// That these have been found, if they are not too many.
+    pub fn of(found: Vec<SelectedSecret>) -> Self {
+        if found.len() > MOST_SECRETS as usize { Self::too_many() } else { Self::Found(found) }
+    }
+
+    /// That there are more than are looked at.
+    pub fn too_many() -> Self {
+        Self::Unknown(format!("more than {MOST_SECRETS}").into())
+    }
 }
 
 /// What reading a namespace brought.

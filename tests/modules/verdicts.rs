@@ -67,6 +67,12 @@ const CASES: &[(&str, Case, bool, usize)] = &[
     // Not in the order of their names.
     ("ambiguous", |names| (names.labelled(v2), vec![names.covering(2), names.covering(1)]), true, 1),
     (
+        "more Secrets than are looked at",
+        |names| (names.labelled(v2), (0..21).map(|number| names.covering(number)).collect()),
+        true,
+        1,
+    ),
+    (
         "unmanaged",
         |names| {
             let secret = registry_secret("kyma-system", &names.value, &["ghcr.io"]);

@@ -12,12 +12,9 @@ use tokio::sync::Semaphore;
 
 use crate::model::module::{SelectedSecret, Selector};
 use crate::model::scope::Scope;
-use crate::policy::{NamespaceAnswer, SecretsAnswer};
+use crate::policy::{MOST_SECRETS, NamespaceAnswer, SecretsAnswer};
 
-/// How many Secrets are looked at in a namespace, or in all of them: more than one with the same labels is a mistake already.
-/// Each may have 1 MiB.
-const MOST: u32 = 20;
-/// How many lists are under way at once: `MOST` MiB each, decoded, stay well within the memory of a replica.
+/// How many lists are under way at once: `MOST_SECRETS` MiB each, decoded, stay well within the memory of a replica.
 const AT_ONCE: usize = 3;
 /// The longest a look-up takes, of the 10 s that the review has: a slow answer must leave time for a verdict without it.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -41,15 +38,15 @@ impl SelectedSecrets {
     /// The Secrets with these labels.
     pub async fn by(&self, selector: &Selector) -> SecretsAnswer {
         match tokio::time::timeout(TIMEOUT, self.look(selector)).await {
-            Ok(Ok(found)) => SecretsAnswer::Found(found),
-            Ok(Err(reason)) => SecretsAnswer::Unknown(reason.into()),
+            Ok(Ok(found)) => SecretsAnswer::of(found),
+            Ok(Err(unknown)) => unknown,
             Err(_) => SecretsAnswer::Unknown("the API server did not answer in time".into()),
         }
     }
 
     /// Those of the scope, or why they are not known: some of them alone may be the wrong ones to judge by.
-    async fn look(&self, selector: &Selector) -> Result<Vec<SelectedSecret>, String> {
-        let parameters = ListParams::default().labels(&selector.to_string()).limit(MOST);
+    async fn look(&self, selector: &Selector) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
+        let parameters = ListParams::default().labels(&selector.to_string()).limit(MOST_SECRETS);
         let places: Vec<Option<&str>> = match &self.scope {
             Scope::All => vec![None],
             Scope::Listed(names) => names.iter().map(|name| Some(&**name)).collect(),
@@ -64,7 +61,7 @@ impl SelectedSecrets {
         &self,
         namespace: Option<&str>,
         parameters: &ListParams,
-    ) -> Result<Vec<SelectedSecret>, String> {
+    ) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
         let api: Api<Secret> = match namespace {
             None => Api::all(self.client.clone()),
             Some(name) => Api::namespaced(self.client.clone(), name),
@@ -73,17 +70,17 @@ impl SelectedSecrets {
         let _turn = self.turns.acquire().await;
         match api.list(parameters).await {
             Ok(list) if list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
-                Err(format!("{MOST} have it, and perhaps more"))
+                Err(SecretsAnswer::too_many())
             }
             Ok(list) => Ok(list.items.iter().map(SelectedSecret::from).collect()),
             // The warning has no room for the name of the account, with which the API server's own words begin.
             Err(kube::Error::Api(status)) if status.code == FORBIDDEN => match namespace {
                 // It has no Secrets, and has taken the rights in it along.
                 Some(name) if self.is_gone(name).await => Ok(Vec::new()),
-                Some(name) => Err(format!("no right in {name}")),
-                None => Err("no right to list them".into()),
+                Some(name) => Err(SecretsAnswer::Unknown(format!("no right in {name}").into())),
+                None => Err(SecretsAnswer::Unknown("no right to list them".into())),
             },
-            Err(error) => Err(super::brief(&error)),
+            Err(error) => Err(SecretsAnswer::Unknown(super::brief(&error).into())),
         }
     }
 

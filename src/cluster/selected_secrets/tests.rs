@@ -92,7 +92,7 @@ async fn one_list_by_the_labels_is_asked_for_and_what_comes_is_read() {
     let read: Vec<_> = secrets.iter().map(|secret| (secret.key.to_string(), secret.is_managed)).collect();
     assert_eq!(read, [("kcp-system/modules".to_owned(), true), ("team-a/other".to_owned(), false)]);
     let Content::Keys(keys) = &secrets[0].content else { panic!("{secrets:?}") };
-    assert!(keys.matching(&Target::new("ghcr.io/org")).is_some());
+    assert!(keys.keyring().matching(&Target::new("ghcr.io/org")).is_some());
     assert_eq!(secrets[1].content, Content::OtherType("Opaque".into()));
 }
 
@@ -112,7 +112,7 @@ async fn each_listed_namespace_is_asked_by_itself_and_all_that_is_found_is_told(
 #[case::overloaded(Some(failure(429, "try again")), "try again")]
 #[case::no_connection(None, "the API server could not be reached")]
 #[case::unreadable(Some((200, json!({"items": [{"data": "hunter2"}]}))), "the API server's answer could not be read")]
-#[case::too_many(Some(list(&[], "more")), "20 have it, and perhaps more")]
+#[case::too_many(Some(list(&[], "more")), "more than 20")]
 #[tokio::test]
 async fn what_cannot_be_listed_is_unknown_and_the_reason_tells_of_no_content(
     #[case] answer: Answer,
