@@ -113,7 +113,7 @@ fn a_credential_that_cannot_be_used_is_denied_with_a_sentence(
 
 #[rstest]
 #[case::labelled("labels: {operator.kyma-project.io/oci-registry-cred: a}", "team-a", &[
-    "Lifecycle Manager passes over a Secret of type Opaque: make it a kubernetes.io/dockerconfigjson",
+    "Lifecycle Manager passes over a Secret of type Opaque: write a new one, of kubernetes.io/dockerconfigjson",
     "Lifecycle Manager before 2024 wants label operator.kyma-project.io/managed-by: lifecycle-manager",
 ])]
 #[case::not_labelled("labels: {a: b}", "team-a", &[])]
