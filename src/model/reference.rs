@@ -1,6 +1,47 @@
-//! What it is that an object points to a Secret with.
+//! Objects that point to Secrets, and what they say.
+
+use std::fmt;
+
+use serde_json::value::RawValue;
 
 use super::ObjectKey;
+use super::gardener::{Binding, BindingKind, RegistryCacheConfig, Shoot};
+
+/// The kinds of objects that point to Secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReferrerKind {
+    /// `core.gardener.cloud`
+    Shoot,
+    /// Of Gardener: a Shoot names it, and it names a Secret.
+    Binding(BindingKind),
+    /// `core.kyma-project.io`
+    RegistryCacheConfig,
+}
+
+impl fmt::Display for ReferrerKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shoot => formatter.write_str("Shoot"),
+            Self::Binding(kind) => kind.fmt(formatter),
+            Self::RegistryCacheConfig => formatter.write_str("RegistryCacheConfig"),
+        }
+    }
+}
+
+/// An object that may point to Secrets.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Referrer {
+    /// Its kind.
+    pub kind: ReferrerKind,
+    /// Its namespace and name.
+    pub key: ObjectKey,
+}
+
+impl fmt::Display for Referrer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.key)
+    }
+}
 
 /// One place in an object that names a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,4 +50,46 @@ pub struct Reference {
     pub secret: ObjectKey,
     /// The place, as people write it: `spec.resources[0]`.
     pub path: String,
+}
+
+/// What an object points to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pointers {
+    /// Secrets.
+    pub secrets: Vec<Reference>,
+    /// Bindings that point to a Secret in turn, and the field that names each.
+    pub bindings: Vec<(Referrer, &'static str)>,
+}
+
+impl Pointers {
+    /// What an object points to, whatever it holds; nothing when it needs no Secret any more.
+    pub fn of(referrer: &Referrer, object: &RawValue) -> Self {
+        let namespace = &*referrer.key.namespace;
+        match referrer.kind {
+            ReferrerKind::Shoot => {
+                let shoot = Shoot::read(object);
+                if !shoot.state().needs_secrets() {
+                    return Self::default();
+                }
+                let bindings = shoot.bindings().into_iter().map(|(kind, name, path)| {
+                    let key = ObjectKey::new(namespace, &name);
+                    (Referrer { kind: ReferrerKind::Binding(kind), key }, path)
+                });
+                Self { secrets: shoot.references(namespace), bindings: bindings.collect() }
+            }
+            ReferrerKind::Binding(kind) => Self::to(Binding::read(kind, object).reference(namespace)),
+            ReferrerKind::RegistryCacheConfig => {
+                Self::to(RegistryCacheConfig::read(object).reference(namespace))
+            }
+        }
+    }
+
+    fn to(secret: Option<Reference>) -> Self {
+        Self { secrets: secret.into_iter().collect(), bindings: Vec::new() }
+    }
+
+    /// Whether there are none.
+    pub fn are_none(&self) -> bool {
+        self.secrets.is_empty() && self.bindings.is_empty()
+    }
 }

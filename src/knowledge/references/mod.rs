@@ -1,0 +1,115 @@
+//! Which objects point to a Secret: events in, answers out.
+//!
+//! Shoots point to Secrets also through bindings, and no two watches are equally late. So what each object says is kept as it
+//! says it, and joined when somebody asks: the order in which the objects come does not matter.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::model::ObjectKey;
+use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
+
+/// What the watches have shown. Its maps share structure with their predecessors, so that a clone costs the same however much
+/// is known.
+#[derive(Debug, Clone, Default)]
+pub struct References {
+    /// What each object says; those that say nothing are left out.
+    said: imbl::HashMap<Arc<Referrer>, Arc<Pointers>>,
+    /// The objects that name a Secret.
+    of_secrets: imbl::HashMap<ObjectKey, imbl::OrdSet<Arc<Referrer>>>,
+    /// The objects that name a binding.
+    of_bindings: imbl::HashMap<Referrer, imbl::OrdSet<Arc<Referrer>>>,
+}
+
+/// One object that points to a Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The object.
+    pub referrer: Arc<Referrer>,
+    /// The places in it that name the Secret.
+    pub places: Vec<Reference>,
+    /// For a binding, the objects that name it.
+    pub users: Vec<Arc<Referrer>>,
+}
+
+impl References {
+    /// An object is there, and points to these.
+    pub fn apply(&mut self, referrer: Referrer, pointers: Pointers) {
+        self.delete(&referrer);
+        if pointers.are_none() {
+            return;
+        }
+        let referrer = Arc::new(referrer);
+        for reference in &pointers.secrets {
+            self.of_secrets.entry(reference.secret.clone()).or_default().insert(Arc::clone(&referrer));
+        }
+        for (binding, _) in &pointers.bindings {
+            self.of_bindings.entry(binding.clone()).or_default().insert(Arc::clone(&referrer));
+        }
+        self.said.insert(referrer, Arc::new(pointers));
+    }
+
+    /// An object has gone.
+    pub fn delete(&mut self, referrer: &Referrer) {
+        let Some(pointers) = self.said.remove(referrer) else { return };
+        for reference in &pointers.secrets {
+            take_out(&mut self.of_secrets, &reference.secret, referrer);
+        }
+        for (binding, _) in &pointers.bindings {
+            take_out(&mut self.of_bindings, binding, referrer);
+        }
+    }
+
+    /// A complete list of a kind has come; what it does not hold has gone.
+    pub fn retain(&mut self, kind: ReferrerKind, listed: &HashSet<ObjectKey>) {
+        let of_kind = self.said.keys().filter(|referrer| referrer.kind == kind);
+        let gone: Vec<_> = of_kind.filter(|referrer| !listed.contains(&referrer.key)).cloned().collect();
+        for referrer in gone {
+            self.delete(&referrer);
+        }
+    }
+
+    /// The objects that point to a Secret, in order. A binding is one itself, whether a Shoot uses it or not.
+    pub fn of(&self, secret: &ObjectKey) -> Vec<Use> {
+        let referrers = self.of_secrets.get(secret).into_iter().flatten();
+        let uses = referrers.filter_map(|referrer| {
+            let pointers = self.said.get(referrer)?;
+            let places = pointers.secrets.iter().filter(|reference| reference.secret == *secret);
+            let users = self.of_bindings.get(&**referrer).into_iter().flatten();
+            Some(Use {
+                referrer: Arc::clone(referrer),
+                places: places.cloned().collect(),
+                users: users.cloned().collect(),
+            })
+        });
+        uses.collect()
+    }
+
+    /// How many objects point to anything.
+    pub fn len(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.said.is_empty()
+    }
+}
+
+/// Takes an object out of those that name something, and leaves no empty set behind.
+fn take_out<K: Clone + Eq + std::hash::Hash>(
+    map: &mut imbl::HashMap<K, imbl::OrdSet<Arc<Referrer>>>,
+    key: &K,
+    referrer: &Referrer,
+) {
+    let is_empty = map.get_mut(key).is_some_and(|referrers| {
+        referrers.remove(referrer);
+        referrers.is_empty()
+    });
+    if is_empty {
+        map.remove(key);
+    }
+}
