@@ -4,6 +4,7 @@
 pub mod carrier;
 pub mod changes;
 pub mod error;
+pub mod kubeconfig;
 mod lists;
 pub mod pending;
 pub mod pods;

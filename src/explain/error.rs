@@ -4,6 +4,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::cluster::kubeconfig::NoCluster;
+
 /// Why a pod could not be explained.
 #[derive(Debug, Error)]
 pub(super) enum ExplainError {
@@ -15,10 +17,8 @@ pub(super) enum ExplainError {
     StandardInputTwice,
     #[error("the runtime could not be started: {0}")]
     Runtime(io::Error),
-    #[error("no way to a cluster: {0}; set KUBECONFIG, or give the cluster's objects as files by --state")]
-    NoCluster(String),
-    #[error("the client of the API server could not be made: {0}; check the kubeconfig's certificates")]
-    Client(Box<kube::Error>),
+    #[error(transparent)]
+    NoCluster(#[from] NoCluster),
     #[error(
         "there is no pod {name} in namespace {namespace} of the cluster; kubectl get pods -n {namespace} lists those \
          there are, and regcred explain -f explains one that is not created yet"

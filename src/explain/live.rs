@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::api::{ApiResource, DynamicObject, ListParams};
-use kube::config::KubeConfigOptions;
-use kube::{Api, Client, Config};
+use kube::{Api, Client};
 
 use super::error::ExplainError;
 use super::in_cluster;
@@ -18,14 +16,12 @@ use crate::api::RegistryCredential;
 use crate::check::objects::ApiObject;
 use crate::check::problem::{Place, Problem};
 use crate::check::state::{AsServed, Objects};
-use crate::cluster::brief;
+use crate::cluster::{brief, kubeconfig};
 use crate::model::ObjectKey;
 use crate::model::copy::Origin;
 use crate::model::credential::Credential;
 use crate::policy::NamespaceAnswer;
 
-/// How long one call may take: whoever waits at a terminal would rather be told.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many Secrets are read at once: as many calls as an API server takes from one client without making it wait.
 const READS_AT_ONCE: usize = 8;
 
@@ -37,9 +33,8 @@ pub(super) async fn read(
     served: &AsServed,
     complain: &mut dyn FnMut(Problem),
 ) -> Result<Cluster, ExplainError> {
-    let config = configuration(context).await?;
-    let default_namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
-    let client = Client::try_from(config).map_err(|error| ExplainError::Client(Box::new(error)))?;
+    let (client, default_namespace) = kubeconfig::client(context).await?;
+    let default_namespace = namespace.map_or(default_namespace, str::to_owned);
     let pods = match subjects {
         Subjects::Files(files) => pods(files, complain),
         Subjects::Named { namespace, name } => {
@@ -73,22 +68,6 @@ pub(super) async fn read(
         hidden: reader.hidden,
         notes: reader.notes,
     })
-}
-
-async fn configuration(context: Option<&str>) -> Result<Config, ExplainError> {
-    let mut config = match context {
-        None => Config::infer().await.map_err(|error| ExplainError::NoCluster(error.to_string()))?,
-        Some(context) => {
-            let options =
-                KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-            let config = Config::from_kubeconfig(&options).await;
-            config.map_err(|error| ExplainError::NoCluster(error.to_string()))?
-        }
-    };
-    config.connect_timeout = Some(CALL_TIMEOUT);
-    config.read_timeout = Some(CALL_TIMEOUT);
-    config.default_retry = false;
-    Ok(config)
 }
 
 /// A pod as it is stored, with all its fields.
