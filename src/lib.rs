@@ -17,6 +17,7 @@ pub mod knowledge;
 pub mod leadership;
 pub mod model;
 pub mod policy;
+pub mod refs;
 pub mod review;
 pub mod server;
 pub mod status;

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use clap::{Parser, Subcommand};
 
-use crate::{app, certificates, check, explain};
+use crate::{app, certificates, check, explain, refs};
 
 /// Makes private registry credentials simply be there.
 ///
@@ -32,6 +32,8 @@ enum Command {
     Check(check::Arguments),
     /// Say why a pod is given which pull Secrets, and why not
     Explain(explain::Arguments),
+    /// Say what uses a Secret, and through which field
+    Refs(refs::Arguments),
     /// Print manifests that are generated from the code
     #[command(subcommand)]
     Manifests(manifests::Command),
@@ -45,6 +47,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => done(app::serve(&arguments).map(|()| String::new())),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Refs(arguments) => refs::run(&arguments),
         Command::Manifests(command) => done(manifests::print(&command)),
         Command::Certificates(arguments) => done(
             certificates::overlay::write(&arguments, SystemTime::now()).map(|written| format!("{written}\n")),

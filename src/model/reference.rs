@@ -18,6 +18,25 @@ pub enum ReferrerKind {
     RegistryCacheConfig,
 }
 
+impl ReferrerKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [
+        Self::Shoot,
+        Self::Binding(BindingKind::SecretBinding),
+        Self::Binding(BindingKind::CredentialsBinding),
+        Self::RegistryCacheConfig,
+    ];
+
+    /// Its API group.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Shoot | Self::Binding(BindingKind::SecretBinding) => "core.gardener.cloud",
+            Self::Binding(BindingKind::CredentialsBinding) => "security.gardener.cloud",
+            Self::RegistryCacheConfig => "core.kyma-project.io",
+        }
+    }
+}
+
 impl fmt::Display for ReferrerKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -14,6 +14,7 @@ pub mod certificates;
 pub mod control_plane;
 pub mod credentials;
 pub mod dummy_webhook;
+pub mod gardener;
 pub mod installation;
 pub mod kubectl;
 pub mod load;

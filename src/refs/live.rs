@@ -1,0 +1,95 @@
+//! The objects of a cluster, with the rights of whoever asks.
+
+use std::collections::BTreeSet;
+
+use kube::api::{DynamicObject, ListParams};
+use kube::core::ApiResource;
+use kube::{Api, Client, ResourceExt, discovery};
+use serde_json::value::to_raw_value;
+
+use super::{Arguments, RefsError};
+use crate::cluster::{brief, kubeconfig};
+use crate::knowledge::References;
+use crate::model::ObjectKey;
+use crate::model::reference::{Pointers, Referrer, ReferrerKind};
+
+/// How many objects come in one page of a list: a Shoot has some 6 KiB.
+const PER_PAGE: u32 = 500;
+
+/// Reads what may point to the Secret, and says which one that is.
+pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References), RefsError> {
+    let (client, default_namespace) = kubeconfig::client(arguments.context.as_deref()).await?;
+    let secret = arguments.name.within(arguments.namespace.as_deref().unwrap_or(&default_namespace));
+    let mut references = References::default();
+    let (bindings, others): (Vec<ReferrerKind>, Vec<_>) =
+        ReferrerKind::ALL.into_iter().partition(|kind| matches!(kind, ReferrerKind::Binding(_)));
+    for kind in bindings {
+        if let Some(resource) = resource(&client, kind).await? {
+            list(&Api::all_with(client.clone(), &resource), kind, &mut references).await?;
+        }
+    }
+    // The Shoots that use a binding are in its namespace.
+    let of_bindings = references.of(&secret).into_iter().map(|one| one.referrer.key.namespace.to_string());
+    let namespaces: BTreeSet<String> = of_bindings.chain([secret.namespace.to_string()]).collect();
+    for kind in others {
+        if let Some(resource) = resource(&client, kind).await? {
+            for namespace in &namespaces {
+                let api = Api::namespaced_with(client.clone(), namespace, &resource);
+                list(&api, kind, &mut references).await?;
+            }
+        }
+    }
+    Ok((secret, references))
+}
+
+/// How the cluster serves a kind; `None` if it does not know it.
+async fn resource(client: &Client, kind: ReferrerKind) -> Result<Option<ApiResource>, RefsError> {
+    match discovery::group(client, kind.group()).await {
+        Ok(group) => Ok(group.recommended_kind(&kind.to_string()).map(|(resource, _)| resource)),
+        Err(error) if is_unknown(&error) => Ok(None),
+        Err(error) => Err(failed(&format!("find out which kinds of {} there are", kind.group()), &error)),
+    }
+}
+
+/// A group that is not there is one that does not answer to its name.
+fn is_unknown(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code == 404,
+        kube::Error::Discovery(discovery) => {
+            matches!(discovery, kube::error::DiscoveryError::MissingApiGroup(_))
+        }
+        _ => false,
+    }
+}
+
+async fn list(
+    api: &Api<DynamicObject>,
+    kind: ReferrerKind,
+    references: &mut References,
+) -> Result<(), RefsError> {
+    let mut page = ListParams::default().limit(PER_PAGE);
+    loop {
+        let listed = api.list(&page).await.map_err(|error| failed(&format!("list {kind}s"), &error))?;
+        for object in &listed.items {
+            let key = ObjectKey::new(&object.namespace().unwrap_or_default(), &object.name_any());
+            let referrer = Referrer { kind, key };
+            let what = || format!("read {referrer}");
+            let raw = to_raw_value(object)
+                .map_err(|error| RefsError::Api { what: what(), reason: error.to_string() })?;
+            let pointers = Pointers::of(&referrer, &raw);
+            references.apply(referrer, pointers);
+        }
+        match listed.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn failed(what: &str, error: &kube::Error) -> RefsError {
+    let (what, reason) = (what.to_owned(), brief(error));
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 401 | 403) => RefsError::Forbidden { what, reason },
+        _ => RefsError::Api { what, reason },
+    }
+}

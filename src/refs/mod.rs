@@ -1,0 +1,160 @@
+//! `regcred refs`: what uses a Secret, and through which field.
+
+mod files;
+mod live;
+mod report;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use thiserror::Error;
+
+use crate::check::{Format, say};
+use crate::cluster::kubeconfig::NoCluster;
+use crate::knowledge::References;
+use crate::model::ObjectKey;
+use report::Report;
+
+const EXPLANATION: &str = "\
+Says which objects point to a Secret, and by which of their fields, in the cluster that kubectl speaks to, or in one that the \
+files of --state stand for (as in regcred check). Known are Gardener's Shoots (every field of theirs that names a Secret), \
+SecretBindings and CredentialsBindings, which may be of any namespace and hold their Secret whether a Shoot uses it or not, \
+and Kyma's RegistryCacheConfigs. A Shoot counts until Gardener has done with its deletion.
+
+What is read is read with your own rights: bindings of all namespaces, and the others of the Secret's own namespace and of those \
+that a binding to it is in. A kind that the cluster does not know points to nothing. The Secret itself is not read.
+
+With -o json there is one object: secret, isUsed, and referrers, each with kind, namespace, name, fields (those that name the \
+Secret) and users (what names a binding).
+
+Exit codes: 0 nothing points to it; 1 something does; 2 it could not be told (the reason is on standard error), or the command \
+line is wrong.
+
+Examples:
+  regcred refs secret garden-dev/docker-creds-v1
+  regcred refs secret docker-creds-v1 -n garden-dev --state cluster/ -o json";
+
+/// The arguments of `regcred refs`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXPLANATION, after_help = "--help says what is looked at, and the exit codes.")]
+pub struct Arguments {
+    /// What the references are to
+    #[arg(value_enum)]
+    kind: Kind,
+
+    /// Its namespace and name, or its name in the namespace of -n
+    #[arg(value_name = "NAMESPACE/NAME", value_parser = parse_name)]
+    name: Name,
+
+    /// Files or folders that stand for the cluster; can be repeated
+    #[arg(long, value_name = "PATH")]
+    state: Vec<PathBuf>,
+
+    /// The namespace of a Secret that is named without one, and of objects in files; by default that of the kubeconfig, and
+    /// with --state `default`
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+
+    /// The context of the kubeconfig; by default its current one
+    #[arg(long, value_name = "NAME", conflicts_with = "state")]
+    context: Option<String>,
+
+    /// How the answer is written
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+/// What references can be to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// A Secret
+    Secret,
+}
+
+/// A name that may have its namespace before it.
+#[derive(Debug, Clone)]
+struct Name {
+    namespace: Option<String>,
+    name: String,
+}
+
+fn parse_name(text: &str) -> Result<Name, String> {
+    let (namespace, name) =
+        text.split_once('/').map_or((None, text), |(namespace, name)| (Some(namespace), name));
+    let is_name = |part: &str| !part.is_empty() && !part.contains('/');
+    if !is_name(name) || !namespace.is_none_or(is_name) {
+        return Err(
+            "write a namespace and a name, as in garden-dev/docker-creds-v1, or a name alone".to_owned()
+        );
+    }
+    Ok(Name { namespace: namespace.map(str::to_owned), name: name.to_owned() })
+}
+
+impl Name {
+    fn within(&self, namespace: &str) -> ObjectKey {
+        ObjectKey::new(self.namespace.as_deref().unwrap_or(namespace), &self.name)
+    }
+}
+
+/// Why it could not be told what uses a Secret.
+#[derive(Debug, Error)]
+enum RefsError {
+    #[error("the runtime could not be started: {0}")]
+    Runtime(io::Error),
+    #[error(transparent)]
+    NoCluster(#[from] NoCluster),
+    #[error("you may not {what}: {reason}; ask for that right, or give the objects as files by --state")]
+    Forbidden { what: String, reason: String },
+    #[error("could not {what}: {reason}; check that the API server can be reached (kubectl version)")]
+    Api { what: String, reason: String },
+    #[error("the answer could not be written: {0}")]
+    Output(io::Error),
+}
+
+/// Says what uses a Secret: 0 nothing, 1 something, 2 it could not be told.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let mut has_problem = false;
+    let answered = answer(arguments, &mut |problem| {
+        has_problem = true;
+        say(&problem);
+    });
+    let written = answered.and_then(|report| {
+        // Nothing is known of what could not be read.
+        if report.is_used || !has_problem {
+            write(&mut io::stdout().lock(), &report, arguments.output).map_err(RefsError::Output)?;
+        }
+        Ok(report.is_used)
+    });
+    match written {
+        Ok(_) if has_problem => ExitCode::from(2),
+        Ok(is_used) => ExitCode::from(u8::from(is_used)),
+        Err(error) => {
+            say(&error.to_string());
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn answer(arguments: &Arguments, complain: &mut dyn FnMut(String)) -> Result<Report, RefsError> {
+    let (secret, references): (ObjectKey, References) = if arguments.state.is_empty() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(RefsError::Runtime)?.block_on(live::read(arguments))?
+    } else {
+        let namespace = arguments.namespace.as_deref().unwrap_or("default");
+        (arguments.name.within(namespace), files::read(&arguments.state, namespace, complain))
+    };
+    Ok(Report::new(&secret, &references.of(&secret)))
+}
+
+fn write(output: &mut impl Write, report: &Report, format: Format) -> io::Result<()> {
+    match format {
+        Format::Text => output.write_all(report.to_string().as_bytes())?,
+        Format::Json => {
+            serde_json::to_writer(&mut *output, report)?;
+            writeln!(output)?;
+        }
+    }
+    output.flush()
+}

@@ -1,0 +1,76 @@
+//! What is told.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::knowledge::references::Use;
+use crate::model::ObjectKey;
+use crate::model::reference::Referrer;
+
+/// What uses a Secret.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    secret: String,
+    pub(super) is_used: bool,
+    referrers: Vec<Line>,
+}
+
+/// One object that points to it.
+#[derive(Debug, Serialize)]
+struct Line {
+    #[serde(flatten)]
+    object: Named,
+    fields: Vec<String>,
+    users: Vec<Named>,
+}
+
+#[derive(Debug, Serialize)]
+struct Named {
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+impl Named {
+    fn of(referrer: &Referrer) -> Self {
+        let ObjectKey { namespace, name } = &referrer.key;
+        Self { kind: referrer.kind.to_string(), namespace: namespace.to_string(), name: name.to_string() }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+impl Report {
+    pub(super) fn new(secret: &ObjectKey, uses: &[Use]) -> Self {
+        let referrers = uses.iter().map(|one| Line {
+            object: Named::of(&one.referrer),
+            fields: one.places.iter().map(|place| place.path.clone()).collect(),
+            users: one.users.iter().map(|user| Named::of(user)).collect(),
+        });
+        Self { secret: secret.to_string(), is_used: !uses.is_empty(), referrers: referrers.collect() }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_used {
+            return writeln!(formatter, "Secret {}: nothing that regcred knows of points to it", self.secret);
+        }
+        writeln!(formatter, "Secret {} is in use:", self.secret)?;
+        for line in &self.referrers {
+            write!(formatter, "  {} ({})", line.object, line.fields.join(", "))?;
+            let users: Vec<String> = line.users.iter().map(ToString::to_string).collect();
+            if !users.is_empty() {
+                write!(formatter, ", named by {}", users.join(", "))?;
+            }
+            writeln!(formatter)?;
+        }
+        Ok(())
+    }
+}

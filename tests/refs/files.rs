@@ -1,0 +1,113 @@
+//! A cluster that is files.
+
+use std::path::Path;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::command::{refs, refs_in};
+use crate::harness::gardener::{credentials_binding, secret_binding, shoot};
+
+/// Shoots that use Secrets in every way.
+fn cluster() -> Vec<Value> {
+    let mut b = shoot("garden-dev", "b", &["other", "creds"]);
+    b["spec"]["secretBindingName"] = "account".into();
+    vec![
+        b,
+        shoot("garden-dev", "a", &["creds"]),
+        shoot("garden-other", "c", &["creds"]),
+        secret_binding("garden-dev", "account", ("garden-core", "account")),
+        credentials_binding("garden-other", "unused", ("garden-core", "account")),
+        json!({
+            "apiVersion": "core.kyma-project.io/v1beta1", "kind": "RegistryCacheConfig",
+            "metadata": {"namespace": "garden-dev", "name": "docker"},
+            "spec": {"upstream": "docker.io", "secretReferenceName": "creds"},
+        }),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "garden-dev", "name": "creds"}}),
+    ]
+}
+
+#[test]
+fn who_uses_a_secret_is_told_with_the_fields_that_name_it() {
+    let run = refs_in(&cluster(), &["garden-dev/creds"]);
+    assert_eq!((run.code, &*run.errors), (1, ""));
+    assert_eq!(
+        run.output,
+        "Secret garden-dev/creds is in use:\n  \
+         Shoot garden-dev/a (spec.resources[0])\n  \
+         Shoot garden-dev/b (spec.resources[1])\n  \
+         RegistryCacheConfig garden-dev/docker (spec.secretReferenceName)\n"
+    );
+    let run = refs_in(&cluster(), &["account", "-n", "garden-core"]);
+    assert_eq!(
+        run.output,
+        "Secret garden-core/account is in use:\n  \
+         SecretBinding garden-dev/account (secretRef), named by Shoot garden-dev/b\n  \
+         CredentialsBinding garden-other/unused (credentialsRef)\n"
+    );
+}
+
+#[test]
+fn a_secret_that_nobody_uses_is_told_by_the_exit_code_too() {
+    let run = refs_in(&cluster(), &["garden-core/creds"]);
+    assert_eq!(
+        (run.code, &*run.output),
+        (0, "Secret garden-core/creds: nothing that regcred knows of points to it\n")
+    );
+}
+
+#[test]
+fn json_has_the_same() {
+    let run = refs_in(&cluster(), &["garden-core/account", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&run.output).unwrap();
+    assert_eq!(
+        answer,
+        json!({
+            "secret": "garden-core/account", "isUsed": true,
+            "referrers": [
+                {
+                    "kind": "SecretBinding", "namespace": "garden-dev", "name": "account", "fields": ["secretRef"],
+                    "users": [{"kind": "Shoot", "namespace": "garden-dev", "name": "b"}],
+                },
+                {
+                    "kind": "CredentialsBinding", "namespace": "garden-other", "name": "unused",
+                    "fields": ["credentialsRef"], "users": [],
+                },
+            ],
+        })
+    );
+    let unused = refs_in(&cluster(), &["creds", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&unused.output).unwrap();
+    assert_eq!(
+        (unused.code, &answer["secret"], &answer["isUsed"]),
+        (0, &json!("default/creds"), &json!(false))
+    );
+}
+
+#[test]
+fn what_cannot_be_read_leaves_it_open_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("broken.yaml"), "kind: [").unwrap();
+    let state = folder.path().to_str().unwrap();
+    let run = refs(Path::new("/nonexistent"), &["garden-dev/creds", "--state", state]);
+    assert_eq!((run.code, &*run.output), (2, ""));
+    assert!(run.errors.contains("broken.yaml"), "{}", run.errors);
+}
+
+#[rstest]
+#[case::empty("")]
+#[case::no_name("garden-dev/")]
+#[case::no_namespace("/creds")]
+#[case::three_parts("garden-dev/creds/x")]
+fn what_is_no_name_is_refused_with_what_is_meant(#[case] name: &str) {
+    let run = refs_in(&cluster(), &[name]);
+    assert_eq!(run.code, 2);
+    assert!(run.errors.contains("as in garden-dev/docker-creds-v1"), "{}", run.errors);
+}
+
+#[test]
+fn without_a_cluster_and_files_it_says_what_to_give() {
+    let run = refs(Path::new("/nonexistent"), &["garden-dev/creds"]);
+    assert_eq!(run.code, 2);
+    assert!(run.errors.contains("give the cluster's objects as files by --state"), "{}", run.errors);
+}
