@@ -35,8 +35,8 @@ fn of(references: &References, namespace: &str, name: &str) -> Vec<String> {
     let uses = references.of(&ObjectKey::new(namespace, name));
     let told = uses.into_iter().map(|one| {
         let places: Vec<String> = one.places.into_iter().map(|place| place.path).collect();
-        let users: Vec<String> = one.users.iter().map(ToString::to_string).collect();
-        format!("{} {places:?} {users:?}", one.referrer)
+        let by: Vec<String> = one.users.iter().map(ToString::to_string).collect();
+        format!("{} {places:?} {by:?}", one.referrer)
     });
     told.collect()
 }
@@ -143,15 +143,12 @@ proptest! {
                 Event::Gone(true, name) => (referrer(ReferrerKind::Shoot, &format!("o{name}")), None),
                 Event::Gone(false, name) => (referrer(BINDING, &format!("b{name}")), None),
             };
-            match object {
-                Some(object) => {
-                    apply(&mut references, key.kind, &key.key.name, &object);
-                    there.insert(key, object);
-                }
-                None => {
-                    references.delete(&key);
-                    there.remove(&key);
-                }
+            if let Some(object) = object {
+                apply(&mut references, key.kind, &key.key.name, &object);
+                there.insert(key, object);
+            } else {
+                references.delete(&key);
+                there.remove(&key);
             }
         }
         let mut anew = References::default();
