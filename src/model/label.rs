@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
+use super::dns_name;
+
 /// The longest name of a key, and the longest value, in bytes.
 const LONGEST_NAME: usize = 63;
-/// The longest prefix of a key, in bytes.
-const LONGEST_PREFIX: usize = 253;
 
 /// Why a label cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
@@ -33,7 +33,7 @@ pub fn check(key: &str, value: &str) -> Result<(), LabelError> {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
-    if !is_name(name) || !prefix.is_none_or(is_dns_name) {
+    if !is_name(name) || !prefix.is_none_or(dns_name::is_subdomain) {
         Err(LabelError::Key)
     } else if !value.is_empty() && !is_name(value) {
         Err(LabelError::Value)
@@ -48,18 +48,6 @@ fn is_name(text: &str) -> bool {
         && ends(text.bytes().next())
         && ends(text.bytes().next_back())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-}
-
-/// `IsDNS1123Subdomain`.
-fn is_dns_name(text: &str) -> bool {
-    let is_edge =
-        |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    text.len() <= LONGEST_PREFIX
-        && text.split('.').all(|part| {
-            is_edge(part.bytes().next())
-                && is_edge(part.bytes().next_back())
-                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        })
 }
 
 #[cfg(test)]

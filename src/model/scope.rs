@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::credential::is_namespace_name;
+use super::dns_name;
 
 /// The namespaces whose sources, copies and pods are looked at. Namespaces themselves and `RegistryCredentials` are seen in
 /// any case.
@@ -36,7 +36,7 @@ impl Scope {
 /// # Errors
 /// When no namespace can be called so. So an empty list is refused as well: it is a mistake, and would mean all.
 pub fn parse_name(text: &str) -> Result<Arc<str>, String> {
-    if is_namespace_name(text) {
+    if dns_name::is_label(text) {
         Ok(text.into())
     } else {
         Err(format!(

@@ -12,16 +12,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::ObjectKey;
+use super::dns_name::{self, LONGEST_SUBDOMAIN};
 use super::keyring::{ImagePattern, ImagePatternError, Target};
 use super::module::{Malformed, Selector};
 use crate::api::{Conflict, Distribution, Mode, RegistryCredential};
 
 pub use namespaces::{NamespaceRule, NotOffered, Offer};
-
-/// The longest name of a Secret (`DNS1123SubdomainMaxLength`).
-const LONGEST_NAME: usize = 253;
-/// The longest name of a namespace (`DNS1123LabelMaxLength`).
-const LONGEST_NAMESPACE_NAME: usize = 63;
 
 /// A credential whose rules have been compiled.
 #[derive(Debug)]
@@ -105,7 +101,7 @@ pub enum CredentialError {
     ModuleLabels(Malformed),
     /// Copies that no Secret can be named like.
     #[error(
-        "the copies would be called {0:?}, and no Secret can be: up to {LONGEST_NAME} lower-case letters, digits, '-' \
+        "the copies would be called {0:?}, and no Secret can be: up to {LONGEST_SUBDOMAIN} lower-case letters, digits, '-' \
          and '.', with a letter or digit at both ends of each part; set spec.copyName"
     )]
     CopyName(String),
@@ -124,11 +120,11 @@ impl Credential {
                 .map_err(|reason| CredentialError::Image { pattern: text.clone(), reason })
         });
         let copy_name = spec.copy_name.clone().unwrap_or_else(|| format!("regcred-{name}"));
-        if !is_subdomain(&copy_name) {
+        if !dns_name::is_subdomain(&copy_name) {
             return Err(CredentialError::CopyName(copy_name));
         }
         let source = &spec.secret_ref;
-        if !is_namespace_name(&source.namespace) || !is_subdomain(&source.name) {
+        if !dns_name::is_label(&source.namespace) || !dns_name::is_subdomain(&source.name) {
             let (namespace, name) = (source.namespace.clone(), source.name.clone());
             return Err(CredentialError::SecretRef { namespace, name });
         }
@@ -167,21 +163,4 @@ impl Credential {
     pub fn copy_in(&self, namespace: &str) -> ObjectKey {
         ObjectKey { namespace: namespace.into(), name: self.copy_name.clone() }
     }
-}
-
-/// `IsDNS1123Label`, which the names of namespaces must be.
-pub(super) fn is_namespace_name(name: &str) -> bool {
-    name.len() <= LONGEST_NAMESPACE_NAME && !name.contains('.') && is_subdomain(name)
-}
-
-/// `IsDNS1123Subdomain`, which the names of Secrets must be.
-fn is_subdomain(name: &str) -> bool {
-    let is_end = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_part = |part: &str| {
-        let part = part.as_bytes();
-        part.first().is_some_and(is_end)
-            && part.last().is_some_and(is_end)
-            && part.iter().all(|byte| is_end(byte) || *byte == b'-')
-    };
-    name.len() <= LONGEST_NAME && name.split('.').all(is_part)
 }
