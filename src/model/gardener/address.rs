@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::dns_rule::subdomain_faults;
 use super::field_error::{FieldError, FieldPath};
-use super::go_quote::quote;
 use super::go_url::GoUrl;
 
 /// Whether a URL may have a path.
@@ -46,10 +45,7 @@ fn url_faults(text: &str, paths: Paths) -> Vec<String> {
         Ok(url) => url,
         // The reason would quote a part of the password.
         Err(_) if without_password(text) != text => return vec![USER.to_owned()],
-        Err(reason) => {
-            let (parsed, _) = text.split_once('#').unwrap_or((text, ""));
-            return vec![format!("failed to parse url: parse {}: {reason}", quote(parsed))];
-        }
+        Err(reason) => return vec![format!("failed to parse url: {reason}")],
     };
     if url.scheme != "http" && url.scheme != "https" {
         return vec!["url must start with 'http://' or 'https://' scheme".to_owned()];

@@ -1,5 +1,6 @@
 //! Errors of a field, in the words of the API server (`k8s.io/apimachinery/pkg/util/validation/field`).
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use thiserror::Error;
@@ -89,12 +90,9 @@ impl FieldError {
 
 /// Errors as one text, as upstream joins them: one alone as it is, several in brackets, none twice. `None` if there are none.
 pub fn joined(errors: &[FieldError]) -> Option<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for text in errors.iter().map(ToString::to_string) {
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let texts: Vec<String> =
+        errors.iter().filter(|error| seen.insert(*error)).map(ToString::to_string).collect();
     match texts.as_slice() {
         [] => None,
         [text] => Some(text.clone()),
@@ -117,6 +115,7 @@ impl Parted {
     /// An error is the same that has the same path and the same text: of a list in which items moved, or of a value that is
     /// wrong in another way, it is new. The object before is to be judged under the path that the object has now.
     pub fn by(errors: Vec<FieldError>, before: &[FieldError]) -> Self {
+        let before: BTreeSet<&FieldError> = before.iter().collect();
         let (had, new) = errors.into_iter().partition(|error| before.contains(error));
         Self { new, had }
     }

@@ -25,7 +25,7 @@ pub(super) struct GoUrl {
 
 /// Why a text is no URL.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum GoUrlError {
+enum GoUrlError {
     #[error("net/url: invalid control character in URL")]
     ControlCharacter,
     #[error("missing protocol scheme")]
@@ -34,6 +34,10 @@ pub(super) enum GoUrlError {
     Colon,
     #[error("net/url: invalid userinfo")]
     UserInfo,
+    #[error("invalid IP-literal")]
+    Address,
+    #[error("missing ']' in host")]
+    Bracket,
     #[error("invalid port {} after host", quote(.0))]
     Port(String),
     #[error("invalid URL escape {}", quote(.0))]
@@ -42,22 +46,36 @@ pub(super) enum GoUrlError {
     Host(String),
 }
 
+/// A text that is no URL, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("parse {}: {reason}", quote(.text))]
+pub(super) struct NoUrl {
+    /// What was read; the fragment is read after the rest.
+    text: String,
+    reason: GoUrlError,
+}
+
 impl GoUrl {
     /// Takes a text apart.
-    pub(super) fn parse(text: &str) -> Result<Self, GoUrlError> {
+    pub(super) fn parse(text: &str) -> Result<Self, NoUrl> {
         let (url, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let refused = |text: &str| {
+            let text = text.to_owned();
+            |reason| NoUrl { text, reason }
+        };
+        let parsed = Self::without_fragment(url).map_err(refused(url))?;
+        unescape(fragment).map_err(refused(text))?;
+        Ok(Self { has_fragment: !fragment.is_empty(), ..parsed })
+    }
+
+    fn without_fragment(url: &str) -> Result<Self, GoUrlError> {
         if url.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(GoUrlError::ControlCharacter);
         }
-        unescape(fragment)?;
         let (scheme, rest) = split_scheme(url)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut parsed = Self {
-            scheme: scheme.to_ascii_lowercase(),
-            has_query: !query.is_empty(),
-            has_fragment: !fragment.is_empty(),
-            ..Self::default()
-        };
+        let mut parsed =
+            Self { scheme: scheme.to_ascii_lowercase(), has_query: !query.is_empty(), ..Self::default() };
         if !rest.starts_with('/') {
             if !scheme.is_empty() {
                 return Ok(parsed); // An opaque one, as `mailto:` is.
@@ -109,10 +127,13 @@ fn split_scheme(url: &str) -> Result<(&str, &str), GoUrlError> {
     }
 }
 
-/// A host and its port. What stands in brackets is left as it is: no rule about registries takes it.
+/// A host and its port. An address in brackets is left as it is: no rule about registries takes one.
 fn read_host(host: &str) -> Result<String, GoUrlError> {
-    if host.starts_with('[') {
-        return Ok(host.to_owned());
+    match host.rfind('[') {
+        Some(0) if host.contains(']') => return Ok(host.to_owned()),
+        Some(0) => return Err(GoUrlError::Bracket),
+        Some(_) => return Err(GoUrlError::Address),
+        None => {}
     }
     if let Some(colon) = host.find(':') {
         let (_, port) = host.split_at(colon);
@@ -121,16 +142,18 @@ fn read_host(host: &str) -> Result<String, GoUrlError> {
         }
     }
     let is_refused = |byte: u8| {
-        byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"!\"$&'()*+,-.:;<=>[]_~%".contains(&byte)
+        byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"!\"$&'()*+,-.:;<=>]_~%".contains(&byte)
     };
-    if let Some(byte) = host.bytes().find(|byte| is_refused(*byte)) {
-        return Err(GoUrlError::Host(char::from(byte).to_string()));
+    let refused = host.bytes().position(is_refused);
+    // A host can hold escapes of what is not ASCII, and of the percent sign, and no others.
+    let wrong = escapes(host).find(|escape| !matches!(escape.value, Some(b'%' | 128..)));
+    match (refused, wrong) {
+        (place, Some(escape)) if place.is_none_or(|place| escape.place < place) => {
+            Err(GoUrlError::Escape(escape.text.to_owned()))
+        }
+        (Some(place), _) => Err(GoUrlError::Host(host.get(place..=place).unwrap_or_default().to_owned())),
+        (None, _) => unescape(host),
     }
-    // A host can hold escapes of what is not ASCII, and no others.
-    if let Some(escape) = escapes(host).find(|escape| !matches!(escape.value, Some(128..))) {
-        return Err(GoUrlError::Escape(escape.text.to_owned()));
-    }
-    unescape(host)
 }
 
 /// An escape, such as `%2F`.
@@ -184,6 +207,7 @@ mod tests {
     #[case::upper_case("HTTPS://Example.com", url("https", "Example.com", ""))]
     #[case::decoded_path("https://a.io/..%2Ffoo/%2E%2e", url("https", "a.io", "/../foo/.."))]
     #[case::decoded_host("https://%C3%A4.io", url("https", "\u{e4}.io", ""))]
+    #[case::percent_sign_in_the_host("https://a%25b", url("https", "a%b", ""))]
     #[case::user("https://foo:bar@a.io", GoUrl { has_user: true, ..url("https", "a.io", "") })]
     #[case::query("https://a.io?foo=bar", GoUrl { has_query: true, ..url("https", "a.io", "") })]
     #[case::empty_query("https://a.io?", url("https", "a.io", ""))]
@@ -207,6 +231,10 @@ mod tests {
     #[case("http://a.io:b", r#"invalid port ":b" after host"#)]
     #[case("http://a:1:2", r#"invalid port ":1:2" after host"#)]
     #[case("http://a b.io", r#"invalid character " " in host name"#)]
+    #[case("http://[::1", "missing ']' in host")]
+    #[case("http://a[::1]", "invalid IP-literal")]
+    #[case("http://a%zz b", r#"invalid URL escape "%zz""#)]
+    #[case("http://a b%zz", r#"invalid character " " in host name"#)]
     #[case("http://a%2Fb.io", r#"invalid URL escape "%2F""#)]
     #[case("http://a.io/%zz", r#"invalid URL escape "%zz""#)]
     #[case("http://a.io/%+1", r#"invalid URL escape "%+1""#)]
@@ -214,6 +242,13 @@ mod tests {
     #[case("http://a.io/#%", r#"invalid URL escape "%""#)]
     #[case("http://a b@a.io", "net/url: invalid userinfo")]
     fn what_go_refuses_is_refused_in_its_words(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(GoUrl::parse(text).unwrap_err().reason.to_string(), expected);
+    }
+
+    #[rstest]
+    #[case("http://a b#c", r#"parse "http://a b": invalid character " " in host name"#)]
+    #[case("http://a#%", r#"parse "http://a#%": invalid URL escape "%""#)]
+    fn what_was_read_is_shown(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(GoUrl::parse(text).unwrap_err().to_string(), expected);
     }
 

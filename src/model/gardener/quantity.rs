@@ -25,7 +25,9 @@ impl Quantity {
         let end = unsigned.find(|character: char| character != '.' && !character.is_ascii_digit());
         let (number, suffix) = unsigned.split_at(end.unwrap_or(unsigned.len()));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+        // Without any digits it is nothing, as Go has it: `Gi` is no size, but a quantity.
+        (!text.is_empty()).then_some(())?;
+        let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
         let (factor, exponent) = suffix_of(suffix)?;
         let exponent = exponent.checked_add(9)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
         let billionths = scaled(digits.checked_mul(factor)?, exponent)?;
@@ -120,9 +122,6 @@ mod tests {
 
     #[rstest]
     #[case("")]
-    #[case("-")]
-    #[case(".")]
-    #[case("Gi")]
     #[case("1gi")]
     #[case("1 Gi")]
     #[case("1.2.3")]
@@ -137,6 +136,9 @@ mod tests {
     #[case("1n", true)]
     #[case("0", false)]
     #[case("-1Gi", false)]
+    #[case("Gi", false)]
+    #[case("-", false)]
+    #[case(".", false)]
     fn only_what_is_more_than_nothing_is_positive(#[case] text: &str, #[case] expected: bool) {
         assert_eq!(Quantity::parse(text).unwrap().is_positive(), expected);
     }

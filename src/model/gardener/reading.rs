@@ -6,6 +6,10 @@
 
 use crate::model::json::{Fields, Json, Type};
 
+/// How many items of a list are read. Nobody has as many caches, mirrors or hosts; but a request has room for a million, and an
+/// error for each.
+pub(super) const MOST_ITEMS: usize = 100;
+
 /// A value of a type that upstream could not decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Undecodable;
@@ -47,11 +51,13 @@ impl<'a> Object<'a> {
         self.field(name).map(Self::read).transpose()
     }
 
-    /// The items of a list; none of a list that is not there.
+    /// The first items of a list; none of a list that is not there.
     pub(super) fn items(&self, name: &str) -> Result<Vec<Json<'a>>, Undecodable> {
         match self.field(name) {
             None => Ok(Vec::new()),
-            Some(list) if list.json_type() == Type::List => Ok(list.items()),
+            Some(list) if list.json_type() == Type::List => {
+                Ok(list.items().into_iter().take(MOST_ITEMS).collect())
+            }
             Some(_) => Err(Undecodable),
         }
     }

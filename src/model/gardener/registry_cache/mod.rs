@@ -30,7 +30,7 @@ const GROUP: &str = "registry.extensions.gardener.cloud";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryConfig {
     version: Version,
-    /// The caches, by their places; `None` for one that upstream could not decode, of which nothing is said.
+    /// The first caches, by their places; `None` for one that upstream could not decode, of which nothing is said.
     caches: Vec<Option<Cache>>,
 }
 
@@ -74,7 +74,7 @@ impl RegistryConfig {
     ///
     /// `None` for one of another kind or of a version that is not known, of which nothing is said. Upstream refuses such a
     /// configuration, and an unknown field, and an update of a Shoot that has one already, even one that mends it; here that
-    /// is no finding.
+    /// is no finding. Only the first hundred caches are read.
     pub fn read(config: Json<'_>) -> Option<Self> {
         let config = Object::read(config).ok()?;
         let version = match config.version_of(GROUP, "RegistryConfig")?.as_str() {

@@ -23,6 +23,11 @@ const FIELDS: [&str; 11] = [
     "token_uri",
 ];
 
+/// How many forbidden fields are named. The other JSON that is put there by mistake, a Docker configuration, has three.
+const MOST_NAMES: usize = 10;
+/// How much of a name is shown, in characters. Names that mean something are shorter.
+const LONGEST_NAME: usize = 64;
+
 /// What is wrong with a password of the Secret that is called `key`, in quotes.
 ///
 /// Where Go's decoder would show what it has read, only the place is told; of the content itself nothing is ever shown but
@@ -34,9 +39,9 @@ pub(super) fn faults(password: &[u8], key: &str) -> Vec<String> {
     };
     // Go replaces what is no Unicode text within strings. Elsewhere it is no JSON in either form.
     let text = String::from_utf8_lossy(password);
-    let json = match serde_json::from_str::<&RawValue>(text.trim_ascii()) {
+    let json = match serde_json::from_str::<&RawValue>(&text) {
         Ok(json) => Json::from(json),
-        Err(error) => return vec![unreadable(&reason(&error, text.trim_ascii()))],
+        Err(error) => return vec![unreadable(&reason(&error, &text))],
     };
     match json.json_type() {
         Type::Object => {}
@@ -53,11 +58,19 @@ pub(super) fn faults(password: &[u8], key: &str) -> Vec<String> {
         faults.push(unreadable(&wrong_type(first, "string")));
     }
     let names: BTreeSet<&str> = fields.iter().map(|(name, _)| &**name).collect();
-    faults.extend(names.into_iter().filter(|name| !FIELDS.contains(name)).map(|name| {
-        let name = quote(name);
+    let forbidden = names.into_iter().filter(|name| !FIELDS.contains(name)).take(MOST_NAMES);
+    faults.extend(forbidden.map(|name| {
+        let name = quote(&shortened(name));
         format!("forbidden ServiceAccount field {name} present in the password data entry in the referenced secret {key}")
     }));
     faults
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}...", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
 }
 
 fn is_empty_object(json: Json<'_>) -> bool {

@@ -26,10 +26,13 @@ const CAPABILITIES: [&str; 2] = ["pull", "resolve"];
 /// What it is used for by default.
 const DEFAULT_CAPABILITY: &str = "pull";
 
+/// With so many errors no more mirrors are judged: nobody reads further, and the memory for them is bounded.
+const MOST_ERRORS: usize = 100;
+
 /// What is read of a `MirrorConfig`, with the defaults that upstream sets. Two are equal that mean the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorConfig {
-    /// The mirrors, by their places; `None` for one that upstream could not decode, of which nothing is said.
+    /// The first mirrors, by their places; `None` for one that upstream could not decode, of which nothing is said.
     mirrors: Vec<Option<Mirror>>,
 }
 
@@ -51,7 +54,7 @@ impl MirrorConfig {
     /// Reads a `providerConfig`.
     ///
     /// `None` for one of another kind or of a version that is not known, of which nothing is said. Upstream refuses such a
-    /// configuration, and an unknown field; here that is no finding.
+    /// configuration, and an unknown field; here that is no finding. Only the first hundred items of each list are read.
     pub fn read(config: Json<'_>) -> Option<Self> {
         let config = Object::read(config).ok()?;
         (config.version_of(GROUP, "MirrorConfig")? == "v1alpha1").then_some(())?;
@@ -71,6 +74,9 @@ impl MirrorConfig {
         let mut errors = Vec::new();
         let mut upstreams = BTreeSet::new();
         for (place, mirror) in self.mirrors() {
+            if errors.len() > MOST_ERRORS {
+                break;
+            }
             let path = path.index(place);
             errors.extend(mirror.errors(&path));
             if !upstreams.insert(&mirror.upstream) {

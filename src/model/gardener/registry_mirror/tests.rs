@@ -96,6 +96,14 @@ fn what_is_wrong_with_hosts_is_told_in_order(#[case] hosts: Value, #[case] expec
 }
 
 #[test]
+fn of_many_errors_only_the_first_are_told() {
+    let hosts = vec![json!({"host": "!"}); 1_000];
+    let mirrors = vec![json!({"upstream": "!", "hosts": hosts}); 100];
+    // Of the first mirror: its upstream, and each host but one twice.
+    assert_eq!(config(&json!(mirrors)).static_errors(&path()).len(), 200);
+}
+
+#[test]
 fn an_upstream_has_one_mirror() {
     let mirror = json!({"upstream": "docker.io", "hosts": [{"host": "https://mirror.gcr.io"}]});
     let errors = texts(&config(&json!([mirror, mirror])).static_errors(&path()));

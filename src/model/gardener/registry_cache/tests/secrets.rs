@@ -117,7 +117,9 @@ fn a_service_account_is_an_object_of_texts(#[case] password: &str) {
 )]
 #[case::another_control_character("{\"type\": \"a\u{1}\"}", r"invalid character '\x01' in string literal")]
 #[case::a_tab_on_the_second_line("{\n\"type\": \"a\t\"}", r"invalid character '\t' in string literal")]
-#[case::nothing_but_white_space_within("{\"type\": ", "unexpected end of JSON input")]
+#[case::no_value("{\"type\": ", "unexpected end of JSON input")]
+#[case::a_line_break_at_the_end("{\"type\n", r"invalid character '\n' in string literal")]
+#[case::a_form_feed_at_the_end("{}\u{c}", "a syntax error at line 1, column 3")]
 #[case::cut_off(r#"{"type": "swordf"#, "unexpected end of JSON input")]
 #[case::no_json("swordfish", "a syntax error at line 1, column 1")]
 #[case::something_behind_it("{} swordfish", "a syntax error at line 1, column 4")]
@@ -145,6 +147,19 @@ fn other_fields_are_forbidden_by_name() {
         r#"forbidden ServiceAccount field "baz" present in the password data entry in the referenced secret "foo/bar""#,
     ];
     assert_eq!(errors(&credentials("_json_key", password)), expected);
+}
+
+#[test]
+fn of_many_fields_and_long_names_only_some_is_shown() {
+    let fields: Vec<String> =
+        (10..99).map(|number| format!("\"{number}{}\":\"\"", "n".repeat(1000))).collect();
+    let errors = errors(&credentials("_json_key", &format!("{{{}}}", fields.join(","))));
+    assert_eq!(errors.len(), 10);
+    let name = format!("10{}...", "n".repeat(62));
+    assert!(
+        errors[0].starts_with(&format!("forbidden ServiceAccount field \"{name}\" present")),
+        "{errors:?}"
+    );
 }
 
 #[rstest]

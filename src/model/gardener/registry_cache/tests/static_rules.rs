@@ -203,3 +203,10 @@ fn of_what_is_not_known_nothing_is_said(#[case] document: Value) {
 fn of_a_cache_that_upstream_could_not_decode_nothing_is_said(#[case] cache: Value) {
     assert_eq!(texts(&config(&json!([cache])).static_errors(&path())), [""; 0]);
 }
+
+#[test]
+fn of_many_caches_only_the_first_are_judged() {
+    let caches = vec![json!({"upstream": "!"}); 10_000];
+    // Each is wrong, and all but one are duplicates.
+    assert_eq!(config(&Value::from(caches)).static_errors(&path()).len(), 199);
+}
