@@ -88,7 +88,7 @@ impl FieldError {
     }
 }
 
-/// Errors as one text, as upstream joins them: one alone as it is, several in brackets, none twice. `None` if there are none.
+/// Errors as one text, as upstream joins them: one alone as it is, several in brackets, none twice. `None` without any.
 pub fn joined(errors: &[FieldError]) -> Option<String> {
     let mut seen = BTreeSet::new();
     let texts: Vec<String> =

@@ -1,13 +1,13 @@
 //! Configurations read as plain JSON.
 //!
 //! Upstream decodes them strictly, and refuses what it does not know. Here an unknown field is not read, and what has a type
-//! that upstream could not decode is [`Undecodable`]: its own webhook refuses that, and a Shoot that has it already must not be
-//! kept from being mended.
+//! that upstream could not decode is [`Undecodable`]: its own webhook refuses that, and a Shoot that has it already must not
+//! be kept from being mended.
 
 use crate::model::json::{Fields, Json, Type};
 
-/// How many items of a list are read. Nobody has as many caches, mirrors or hosts; but a request has room for a million, and an
-/// error for each.
+/// How many items of a list are read. Nobody has as many caches, mirrors or hosts; but a request has room for a million, and
+/// each could be an error.
 pub(super) const MOST_ITEMS: usize = 100;
 
 /// A value of a type that upstream could not decode.

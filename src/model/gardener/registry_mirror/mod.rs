@@ -62,8 +62,8 @@ impl MirrorConfig {
         Some(Self { mirrors: mirrors.into_iter().map(|mirror| Mirror::read(mirror).ok()).collect() })
     }
 
-    /// What is wrong with it by itself, in the words and the order of upstream. To be asked when it was changed; upstream asks
-    /// at every update of the Shoot.
+    /// What is wrong with it by itself, in the words and the order of upstream. To be asked when it was changed; upstream
+    /// asks at every update of the Shoot.
     ///
     /// `path` is that of the `providerConfig`.
     pub fn static_errors(&self, path: &FieldPath) -> Vec<FieldError> {

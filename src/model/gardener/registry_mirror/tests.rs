@@ -207,6 +207,9 @@ fn a_secret_must_be_immutable(#[case] immutable: Option<bool>) {
 #[case::another_block_first(
     secret(&[("bundle.crt", &format!("-----BEGIN X-----\nYmFy\n-----END X-----\n{}", certificate()))]), &[NO_CERTIFICATE]
 )]
+#[case::a_certificate_by_another_name(
+    secret(&[("bundle.crt", &certificate().replace("CERTIFICATE", "TRUSTED CERTIFICATE"))]), &[NO_CERTIFICATE]
+)]
 #[case::mutable_and_no_bundle(Secret { immutable: Some(false), ..secret(&[]) }, &[IMMUTABLE, NO_BUNDLE])]
 #[case::all_at_once(
     Secret { immutable: None, ..secret(&[("bundle.crt", "bar"), ("foo", "bar")]) }, &[IMMUTABLE, NO_CERTIFICATE, OTHER_KEYS]

@@ -79,8 +79,12 @@ fn a_change_is_told_where_the_configuration_of_a_shoot_is() {
 }
 
 #[rstest]
-#[case::a_size_of_the_first_version("v1alpha1", json!({"size": "5Gi"}), json!({"volume": {"size": "5Gi", "storageClassName": "default"}}), &[])]
-#[case::another_size("v1alpha1", json!({"size": "5Gi"}), json!({"volume": {"size": "6Gi", "storageClassName": "default"}}), &["volume.size"])]
+#[case::a_size_of_the_first_version(
+    "v1alpha1", json!({"size": "5Gi"}), json!({"volume": {"size": "5Gi", "storageClassName": "default"}}), &[]
+)]
+#[case::another_size(
+    "v1alpha1", json!({"size": "5Gi"}), json!({"volume": {"size": "6Gi", "storageClassName": "default"}}), &["volume.size"]
+)]
 #[case::the_only_storage_class_left_out(
     "v1alpha1", json!({"size": "5Gi"}), json!({"volume": {"size": "5Gi"}}), &["volume.storageClassName"]
 )]
