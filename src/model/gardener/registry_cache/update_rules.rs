@@ -9,12 +9,16 @@ use crate::model::gardener::go_duration::GoDuration;
 
 impl RegistryConfig {
     /// What is wrong with a change of it, in the words and the order of upstream. A cache is the same that has the same
-    /// upstream, in whatever version of the API.
+    /// upstream, in whatever version of the API. What is equal has not been changed.
     ///
     /// `path` is that of the `providerConfig` now.
     pub fn update_errors(&self, before: &Self, path: &FieldPath) -> Vec<FieldError> {
         const IMMUTABLE: &str = "field is immutable";
         let mut errors = Vec::new();
+        // Of two caches of one upstream, the second would differ from the first.
+        if self == before {
+            return errors;
+        }
         for (place, cache) in self.caches() {
             let Some(before) = before.cache_of(&cache.upstream) else { continue };
             let path = path.child("caches").index(place);

@@ -50,6 +50,14 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Any document, mostly with lists where they mean something.
+fn any_config() -> impl Strategy<Value = Value> {
+    let lists = prop::collection::vec(any_json(), 0..4).prop_map(
+        |items| json!({"caches": items, "mirrors": items, "providers": items, "tls": items.first()}),
+    );
+    prop_oneof![4 => lists, 1 => any_json()]
+}
+
 fn in_kind(document: &Value, group: &str, kind: &str, version: &str) -> Value {
     let mut fields = document.as_object().cloned().unwrap_or_default();
     fields.insert("apiVersion".into(), format!("{group}/{version}").into());
@@ -88,7 +96,7 @@ fn any_password() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_configuration_can_be_judged(first in any_json(), second in any_json(), secret in any_secret()) {
+    fn any_configuration_can_be_judged(first in any_config(), second in any_config(), secret in any_secret()) {
         let mut configs = Vec::new();
         let (early, late) = (["v1alpha1", "v1alpha2", "v1alpha3"].map(|version| (&first, version)), (&second, "v1alpha3"));
         for (document, version) in early.into_iter().chain([late]) {
