@@ -69,6 +69,23 @@ pub struct Reference {
     pub secret: ObjectKey,
     /// The place, as people write it: `spec.resources[0]`.
     pub path: String,
+    /// What the Secret is for, as far as the object says that elsewhere: `registry-cache upstream docker.io`.
+    pub purposes: Vec<String>,
+}
+
+impl Reference {
+    /// A place that says by itself what the Secret is for.
+    pub fn new(secret: ObjectKey, path: &str) -> Self {
+        Self { secret, path: path.to_owned(), purposes: Vec::new() }
+    }
+}
+
+/// The place, and what the Secret is for.
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.path)?;
+        self.purposes.iter().try_for_each(|purpose| write!(formatter, ", {purpose}"))
+    }
 }
 
 /// What an object points to.

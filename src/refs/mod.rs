@@ -26,8 +26,8 @@ and Kyma's RegistryCacheConfigs. A Shoot counts until Gardener has done with its
 What is read is read with your own rights: bindings of all namespaces, and the others of the Secret's own namespace and of those \
 that a binding to it is in. A kind that the cluster does not know points to nothing. The Secret itself is not read.
 
-With -o json there is one object: secret, isUsed, and referrers, each with kind, namespace, name, fields (those that name the \
-Secret) and users (what names a binding).
+With -o json there is one object: secret, isUsed, and referrers, each with kind, namespace, name, fields (path and \
+purposes of each that names the Secret) and users (what names a binding).
 
 Exit codes: 0 nothing points to it; 1 something does; 2 it could not be told (the reason is on standard error), or the command \
 line is wrong.

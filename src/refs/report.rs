@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::knowledge::references::Use;
 use crate::model::ObjectKey;
-use crate::model::reference::Referrer;
+use crate::model::reference::{Reference, Referrer};
 
 /// What uses a Secret.
 #[derive(Debug, Serialize)]
@@ -22,8 +22,16 @@ pub(super) struct Report {
 struct Line {
     #[serde(flatten)]
     object: Named,
-    fields: Vec<String>,
+    fields: Vec<Field>,
     users: Vec<Named>,
+}
+
+#[derive(Debug, Serialize)]
+struct Field {
+    path: String,
+    purposes: Vec<String>,
+    #[serde(skip)]
+    told: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -31,6 +39,12 @@ struct Named {
     kind: String,
     namespace: String,
     name: String,
+}
+
+impl Field {
+    fn of(place: &Reference) -> Self {
+        Self { path: place.path.clone(), purposes: place.purposes.clone(), told: place.to_string() }
+    }
 }
 
 impl Named {
@@ -50,7 +64,7 @@ impl Report {
     pub(super) fn new(secret: &ObjectKey, uses: &[Use]) -> Self {
         let referrers = uses.iter().map(|one| Line {
             object: Named::of(&one.referrer),
-            fields: one.places.iter().map(|place| place.path.clone()).collect(),
+            fields: one.places.iter().map(Field::of).collect(),
             users: one.users.iter().map(|user| Named::of(user)).collect(),
         });
         Self { secret: secret.to_string(), is_used: !uses.is_empty(), referrers: referrers.collect() }
@@ -64,7 +78,8 @@ impl fmt::Display for Report {
         }
         writeln!(formatter, "Secret {} is in use:", self.secret)?;
         for line in &self.referrers {
-            write!(formatter, "  {} ({})", line.object, line.fields.join(", "))?;
+            let fields: Vec<&str> = line.fields.iter().map(|field| &*field.told).collect();
+            write!(formatter, "  {} ({})", line.object, fields.join(", "))?;
             let users: Vec<String> = line.users.iter().map(ToString::to_string).collect();
             if !users.is_empty() {
                 write!(formatter, ", named by {}", users.join(", "))?;

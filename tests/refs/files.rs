@@ -11,6 +11,10 @@ use crate::harness::gardener::{credentials_binding, secret_binding, shoot};
 /// Shoots that use Secrets in every way.
 fn cluster() -> Vec<Value> {
     let mut b = shoot("garden-dev", "b", &["other", "creds"]);
+    b["spec"]["extensions"] = json!([{"type": "registry-cache", "providerConfig": {
+        "apiVersion": "registry.extensions.gardener.cloud/v1alpha3", "kind": "RegistryConfig",
+        "caches": [{"upstream": "docker.io", "secretReferenceName": "creds"}],
+    }}]);
     b["spec"]["secretBindingName"] = "account".into();
     vec![
         b,
@@ -35,7 +39,7 @@ fn who_uses_a_secret_is_told_with_the_fields_that_name_it() {
         run.output,
         "Secret garden-dev/creds is in use:\n  \
          Shoot garden-dev/a (spec.resources[0])\n  \
-         Shoot garden-dev/b (spec.resources[1])\n  \
+         Shoot garden-dev/b (spec.resources[1], registry-cache upstream docker.io)\n  \
          RegistryCacheConfig garden-dev/docker (spec.secretReferenceName)\n"
     );
     let run = refs_in(&cluster(), &["account", "-n", "garden-core"]);
@@ -66,12 +70,12 @@ fn json_has_the_same() {
             "secret": "garden-core/account", "isUsed": true,
             "referrers": [
                 {
-                    "kind": "SecretBinding", "namespace": "garden-dev", "name": "account", "fields": ["secretRef"],
+                    "kind": "SecretBinding", "namespace": "garden-dev", "name": "account", "fields": [{"path": "secretRef", "purposes": []}],
                     "users": [{"kind": "Shoot", "namespace": "garden-dev", "name": "b"}],
                 },
                 {
                     "kind": "CredentialsBinding", "namespace": "garden-other", "name": "unused",
-                    "fields": ["credentialsRef"], "users": [],
+                    "fields": [{"path": "credentialsRef", "purposes": []}], "users": [],
                 },
             ],
         })

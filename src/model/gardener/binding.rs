@@ -54,7 +54,7 @@ impl<'a> Binding<'a> {
             self.kind == BindingKind::SecretBinding || (is("apiVersion", "v1") && is("kind", "Secret"));
         let name = text("name").filter(|_| is_secret)?;
         let secret = ObjectKey::new(text("namespace").as_deref().unwrap_or(namespace), &name);
-        Some(Reference { secret, path: path.to_owned() })
+        Some(Reference::new(secret, path))
     }
 }
 

@@ -22,8 +22,7 @@ impl<'a> RegistryCacheConfig<'a> {
     pub fn reference(self, namespace: &str) -> Option<Reference> {
         let name = self.object.at(&["spec", "secretReferenceName"]).and_then(Json::text);
         let name = name.filter(|name| !name.is_empty())?;
-        let path = "spec.secretReferenceName".to_owned();
-        Some(Reference { secret: ObjectKey::new(namespace, &name), path })
+        Some(Reference::new(ObjectKey::new(namespace, &name), "spec.secretReferenceName"))
     }
 }
 

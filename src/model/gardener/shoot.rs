@@ -3,6 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::binding::BindingKind;
+use super::field_error::FieldPath;
+use super::reference::{SecretReference, references};
 use crate::model::ObjectKey;
 use crate::model::json::Json;
 use crate::model::reference::Reference;
@@ -65,8 +67,16 @@ impl<'a> Shoot<'a> {
     pub fn references(self, namespace: &str) -> Vec<Reference> {
         let mut places = Places { namespace, found: Vec::new() };
         let Some(spec) = self.object.field("spec").map(Json::fields) else { return places.found };
+        let extensions = of_extensions(spec.get("extensions"));
         for (number, resource) in items(spec.get("resources"), &[]) {
+            let before = places.found.len();
             places.object(resource.field("resourceRef"), || format!("spec.resources[{number}]"));
+            if let Some(reference) = places.found.get_mut(before) {
+                let name = resource.field("name").and_then(Json::text);
+                let named = |reference: &&SecretReference| name.as_deref() == Some(&*reference.name);
+                let purposes = extensions.iter().filter(named);
+                reference.purposes = purposes.map(|reference| reference.explanation.clone()).collect();
+            }
         }
         for (number, provider) in items(spec.get("dns"), &["providers"]) {
             let path = || format!("spec.dns.providers[{number}]");
@@ -111,6 +121,17 @@ impl<'a> Shoot<'a> {
     }
 }
 
+/// The entries of `spec.resources` that the configurations of extensions refer to.
+fn of_extensions(extensions: Option<Json<'_>>) -> Vec<SecretReference> {
+    let each = items(extensions, &[]).filter_map(|(number, extension)| {
+        let fields = extension.fields();
+        let extension_type = fields.get("type").and_then(Json::text)?;
+        let path = FieldPath::new("spec").child("extensions").index(number).child("providerConfig");
+        Some(references(&extension_type, fields.get("providerConfig")?, &path))
+    });
+    each.flatten().collect()
+}
+
 /// Where Secrets are named.
 struct Places<'n> {
     namespace: &'n str,
@@ -131,7 +152,7 @@ impl Places<'_> {
     /// The name of a Secret.
     fn name(&mut self, name: Option<Json<'_>>, path: impl FnOnce() -> String) {
         if let Some(name) = name.and_then(Json::text).filter(|name| !name.is_empty()) {
-            self.found.push(Reference { secret: ObjectKey::new(self.namespace, &name), path: path() });
+            self.found.push(Reference::new(ObjectKey::new(self.namespace, &name), &path()));
         }
     }
 }
@@ -252,6 +273,36 @@ mod tests {
     ) {
         let state = Shoot::read(&raw(&json!({"metadata": metadata, "spec": {}}))).state();
         assert_eq!((state, state.needs_secrets()), (expected, expected != ShootState::Done));
+    }
+
+    #[test]
+    fn what_a_resource_is_for_is_told_by_the_extensions_that_refer_to_it() {
+        let object = raw(&json!({"spec": {
+            "resources": [
+                {"name": "docker-creds", "resourceRef": secret_reference("a")},
+                {"name": "audit", "resourceRef": secret_reference("b")},
+            ],
+            "extensions": [
+                {"type": "unknown", "providerConfig": {"caches": [{"upstream": "x.io", "secretReferenceName": "audit"}]}},
+                {"type": "registry-cache", "providerConfig": {
+                    "apiVersion": "registry.extensions.gardener.cloud/v1alpha3", "kind": "RegistryConfig",
+                    "caches": [
+                        {"upstream": "docker.io", "secretReferenceName": "docker-creds"},
+                        {"upstream": "quay.io"},
+                        {"upstream": "ghcr.io", "secretReferenceName": "docker-creds"},
+                    ],
+                }},
+            ],
+        }}));
+        let told: Vec<String> =
+            Shoot::read(&object).references("garden-dev").iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "spec.resources[0], registry-cache upstream docker.io, registry-cache upstream ghcr.io",
+                "spec.resources[1]",
+            ]
+        );
     }
 
     #[test]
