@@ -43,8 +43,8 @@ impl Needs {
                     let answer = read.unwrap_or_else(|_| NamespaceAnswer::Unknown(OUT_OF_TIME.into()));
                     answers.namespace = Some(answer);
                 }
-                Need::Secrets(selector) => {
-                    let found = deadline.run(self.selected.by(&selector)).await;
+                Need::Secrets(query) => {
+                    let found = deadline.run(self.selected.by(&query)).await;
                     answers.secrets =
                         Some(found.unwrap_or_else(|_| SecretsAnswer::Unknown(OUT_OF_TIME.into())));
                 }

@@ -130,12 +130,12 @@ impl State {
                     let namespace = Namespace { labels, terminating: false };
                     answers.namespace = Some(NamespaceAnswer::Found(Arc::new(namespace)));
                 }
-                Need::Secrets(selector) => {
-                    let selected = self.labelled.iter().filter(|(labels, _)| selector.selects(labels));
+                Need::Secrets(query) => {
+                    let selected = self.labelled.iter().filter(|(labels, _)| query.selector.selects(labels));
                     let selected =
                         selected.filter(|(_, secret)| self.known.scope.covers(&secret.key.namespace));
                     let selected = selected.map(|(_, secret)| secret.clone()).collect();
-                    answers.secrets = Some(SecretsAnswer::of(selected));
+                    answers.secrets = Some(SecretsAnswer::to(&query, selected));
                 }
                 Need::Copy { wanted, is_dry_run } => {
                     let missing = if is_dry_run { CopyAnswer::Absent } else { CopyAnswer::Created };

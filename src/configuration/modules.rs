@@ -109,6 +109,11 @@ impl Modules {
         self.secret_namespaces.is_empty() || self.secret_namespaces.contains(namespace)
     }
 
+    /// The namespaces in which Lifecycle Manager looks for Secrets; none means all.
+    pub fn secret_namespaces(&self) -> &BTreeSet<Arc<str>> {
+        &self.secret_namespaces
+    }
+
     /// Whether Lifecycle Manager looks for Secrets in no namespace but those of a scope.
     pub fn looks_within(&self, scope: &Scope) -> bool {
         let covers = |name: &Arc<str>| scope.covers(name);

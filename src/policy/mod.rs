@@ -28,7 +28,7 @@ use crate::review::Request;
 
 pub use decision::{Decision, Effect, Outcome, Reason};
 pub use lacking::{Lacking, lacking};
-pub use needs::{Answers, MOST_SECRETS, NamespaceAnswer, Need, SecretsAnswer};
+pub use needs::{Answers, MOST_SECRETS, NamespaceAnswer, Need, SecretQuery, SecretsAnswer};
 pub use patch::{ModuleLabels, Patch, PullSecrets};
 pub use warning::Warnings;
 

@@ -1,6 +1,6 @@
 //! What a decision may ask for, and the answers to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::copy::{CopyAnswer, Wanted};
@@ -20,7 +20,16 @@ pub enum Need {
         is_dry_run: bool,
     },
     /// Look for the Secrets that a module's label selects.
-    Secrets(Selector),
+    Secrets(SecretQuery),
+}
+
+/// What Secrets are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretQuery {
+    /// The labels that they have.
+    pub selector: Selector,
+    /// The namespaces in which they are of use; none means all. Others are looked in only if there is none in these.
+    pub namespaces: BTreeSet<Arc<str>>,
 }
 
 /// The answers so far.
@@ -47,9 +56,18 @@ pub enum SecretsAnswer {
 }
 
 impl SecretsAnswer {
-    /// That these have been found, if they are not too many.
-    pub fn of(found: Vec<SelectedSecret>) -> Self {
-        if found.len() > MOST_SECRETS as usize { Self::too_many() } else { Self::Found(found) }
+    /// What these are for whoever asks so: those that are of use, if they are not too many, or else some that are not.
+    pub fn to(query: &SecretQuery, found: Vec<SelectedSecret>) -> Self {
+        let is_of_use = |secret: &SelectedSecret| {
+            query.namespaces.is_empty() || query.namespaces.contains(&secret.key.namespace)
+        };
+        let (of_use, mut others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_of_use);
+        others.truncate(MOST_SECRETS as usize);
+        match of_use.len() {
+            0 => Self::Found(others),
+            few if few <= MOST_SECRETS as usize => Self::Found(of_use),
+            _ => Self::too_many(),
+        }
     }
 
     /// That there are more than are looked at.

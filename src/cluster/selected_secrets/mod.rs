@@ -10,9 +10,9 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
-use crate::model::module::{SelectedSecret, Selector};
+use crate::model::module::SelectedSecret;
 use crate::model::scope::Scope;
-use crate::policy::{MOST_SECRETS, NamespaceAnswer, SecretsAnswer};
+use crate::policy::{MOST_SECRETS, NamespaceAnswer, SecretQuery, SecretsAnswer};
 
 /// How many lists are under way at once: `MOST_SECRETS` MiB each, decoded, stay well within the memory of a replica.
 const AT_ONCE: usize = 3;
@@ -35,32 +35,50 @@ impl SelectedSecrets {
         Self { client, scope, turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// The Secrets with these labels.
-    pub async fn by(&self, selector: &Selector) -> SecretsAnswer {
-        match tokio::time::timeout(TIMEOUT, self.look(selector)).await {
-            Ok(Ok(found)) => SecretsAnswer::of(found),
+    /// The Secrets that are asked for.
+    pub async fn by(&self, query: &SecretQuery) -> SecretsAnswer {
+        match tokio::time::timeout(TIMEOUT, self.look(query)).await {
+            Ok(Ok(found)) => SecretsAnswer::to(query, found),
             Ok(Err(unknown)) => unknown,
             Err(_) => SecretsAnswer::Unknown("the API server did not answer in time".into()),
         }
     }
 
-    /// Those of the scope, or why they are not known: some of them alone may be the wrong ones to judge by.
-    async fn look(&self, selector: &Selector) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
-        let parameters = ListParams::default().labels(&selector.to_string()).limit(MOST_SECRETS);
-        let places: Vec<Option<&str>> = match &self.scope {
-            Scope::All => vec![None],
-            Scope::Listed(names) => names.iter().map(|name| Some(&**name)).collect(),
-        };
-        let lists: Vec<_> = places.into_iter().map(|place| self.list(place, &parameters)).collect();
+    /// Those where they are of use; only if there is none, those of all the scope, of which some are enough.
+    async fn look(&self, query: &SecretQuery) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
+        let of_use = query.namespaces.iter().filter(|name| self.scope.covers(name));
+        let found = self.list_each(of_use.map(|name| Some(&**name)), query, true).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let is_all = query.namespaces.is_empty();
+        match &self.scope {
+            Scope::All => self.list_each([None], query, is_all).await,
+            Scope::Listed(names) => {
+                self.list_each(names.iter().map(|name| Some(&**name)), query, is_all).await
+            }
+        }
+    }
+
+    /// Those of several places, or why they are not known: some of them alone may be the wrong ones to judge by.
+    async fn list_each(
+        &self,
+        places: impl IntoIterator<Item = Option<&str>>,
+        query: &SecretQuery,
+        is_all: bool,
+    ) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
+        let parameters = ListParams::default().labels(&query.selector.to_string()).limit(MOST_SECRETS);
+        let lists: Vec<_> = places.into_iter().map(|place| self.list(place, &parameters, is_all)).collect();
         let found: Vec<Vec<_>> = stream::iter(lists).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Those of a namespace, or of all.
+    /// Those of a namespace, or of all namespaces; `is_all`, if fewer than there are would not do.
     async fn list(
         &self,
         namespace: Option<&str>,
         parameters: &ListParams,
+        is_all: bool,
     ) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
         let api: Api<Secret> = match namespace {
             None => Api::all(self.client.clone()),
@@ -69,7 +87,7 @@ impl SelectedSecrets {
         // It is never closed.
         let _turn = self.turns.acquire().await;
         match api.list(parameters).await {
-            Ok(list) if list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
+            Ok(list) if is_all && list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
                 Err(SecretsAnswer::too_many())
             }
             Ok(list) => Ok(list.items.iter().map(SelectedSecret::from).collect()),

@@ -54,8 +54,16 @@ fn one_in(path: &str) -> (u16, Value) {
     list(&[json!({"metadata": {"namespace": namespace, "name": namespace}})], "")
 }
 
-fn selector() -> Selector {
-    "example.io/creds=modules,tier=a".parse().unwrap()
+/// Of use in these namespaces, or in all where none is named.
+fn of_use_in(namespaces: &[&str]) -> SecretQuery {
+    SecretQuery {
+        selector: "example.io/creds=modules,tier=a".parse().unwrap(),
+        namespaces: namespaces.iter().map(|name| (*name).into()).collect(),
+    }
+}
+
+fn query() -> SecretQuery {
+    of_use_in(&[])
 }
 
 /// Where the Secrets are that were found.
@@ -83,7 +91,7 @@ async fn one_list_by_the_labels_is_asked_for_and_what_comes_is_read() {
     let answer = Some(list(&[secret, of_type], ""));
     let (looking, requests) = looking(&[], Duration::ZERO, move |_| answer.clone());
 
-    let SecretsAnswer::Found(secrets) = looking.by(&selector()).await else { panic!("they are known") };
+    let SecretsAnswer::Found(secrets) = looking.by(&query()).await else { panic!("they are known") };
     let asked = requests.lock().unwrap().join(" ");
     let (path, query) = asked.split_once('?').unwrap();
     let parameters: BTreeSet<&str> = query.split('&').filter(|parameter| !parameter.is_empty()).collect();
@@ -100,7 +108,7 @@ async fn one_list_by_the_labels_is_asked_for_and_what_comes_is_read() {
 async fn each_listed_namespace_is_asked_by_itself_and_all_that_is_found_is_told() {
     let (looking, requests) =
         looking(&["team-b", "team-a", "registries"], Duration::ZERO, |path| Some(one_in(path)));
-    assert_eq!(found(&looking.by(&selector()).await), ["registries", "team-a", "team-b"]);
+    assert_eq!(found(&looking.by(&query()).await), ["registries", "team-a", "team-b"]);
     let requests = requests.lock().unwrap();
     let paths: Vec<&str> = requests.iter().map(|uri| uri.split('?').next().unwrap()).collect();
     let path = |namespace| format!("/api/v1/namespaces/{namespace}/secrets");
@@ -119,7 +127,7 @@ async fn what_cannot_be_listed_is_unknown_and_the_reason_tells_of_no_content(
     #[case] reason: &str,
 ) {
     let (looking, _) = looking(&[], Duration::ZERO, move |_| answer.clone());
-    assert_eq!(looking.by(&selector()).await, unknown(reason));
+    assert_eq!(looking.by(&query()).await, unknown(reason));
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +139,7 @@ async fn a_slow_answer_is_not_waited_for_and_waiting_for_a_turn_counts() {
         async move {
             sleep(after).await;
             let asked = Instant::now();
-            let answer = looking.by(&selector()).await;
+            let answer = looking.by(&query()).await;
             (answer, asked.elapsed())
         }
     };
@@ -164,7 +172,7 @@ async fn few_lists_are_under_way_at_once_however_many_look() {
     let looking = SelectedSecrets::new(client, Scope::of(&["team-a".into(), "team-b".into()]));
     let looks = (0..10).map(|_| {
         let looking = looking.clone();
-        async move { looking.by(&selector()).await }
+        async move { looking.by(&query()).await }
     });
     for answer in futures::future::join_all(looks).await {
         assert_eq!(found(&answer), ["team-a", "team-b"]);
@@ -178,7 +186,7 @@ async fn namespaces_are_not_waited_for_one_after_the_other() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (looking, _) = looking(&names, Duration::from_secs(1), |path| Some(one_in(path)));
     let begun = Instant::now();
-    assert_eq!(found(&looking.by(&selector()).await), names);
+    assert_eq!(found(&looking.by(&query()).await), names);
     assert_eq!(begun.elapsed(), Duration::from_secs(3));
 }
 
@@ -204,9 +212,38 @@ async fn a_listed_namespace_that_has_gone_has_no_secrets_and_the_rights_in_it_ha
         "/api/v1/namespaces/team-b" => namespace.clone(),
         _ => Some(one_in(path)),
     });
-    let answer = looking.by(&selector()).await;
+    let answer = looking.by(&query()).await;
     match expected {
         Ok(namespaces) => assert_eq!(found(&answer), namespaces),
         Err(reason) => assert_eq!(answer, unknown(reason)),
     }
+}
+
+#[rstest]
+#[case::there(&["team-a", "gone"], &["team-a"], 1)]
+#[case::elsewhere_alone(&["empty"], &["team-a"], 2)]
+#[tokio::test]
+async fn others_are_looked_for_only_where_there_is_none_that_is_of_use(
+    #[case] of_use: &[&str],
+    #[case] expected: &[&str],
+    #[case] lists: usize,
+) {
+    let (looking, requests) = looking(&["team-a", "empty"], Duration::ZERO, |path| {
+        Some(if path.contains("/empty/") { list(&[], "") } else { one_in(path) })
+    });
+    assert_eq!(found(&looking.by(&of_use_in(of_use)).await), expected);
+    let asked = requests.lock().unwrap();
+    assert_eq!(asked.len(), if lists == 1 { 1 } else { 3 }, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_crowd_where_they_are_of_no_use_hides_none_that_is() {
+    let crowd: Vec<Value> = (0..20)
+        .map(|number| json!({"metadata": {"namespace": "tenant", "name": number.to_string()}}))
+        .collect();
+    let (looking, _) = looking(&[], Duration::ZERO, move |path| {
+        Some(if path.contains("/namespaces/") { one_in(path) } else { list(&crowd, "more") })
+    });
+    assert_eq!(found(&looking.by(&of_use_in(&["kcp-system"])).await), ["kcp-system"]);
+    assert_eq!(looking.by(&query()).await, unknown("more than 20"));
 }

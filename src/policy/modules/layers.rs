@@ -13,15 +13,16 @@ const CONFIG: [&str; 2] = ["config", "crds"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layer<'a> {
     /// Its name, or its place for one that has none.
-    pub(super) name: String,
+    pub(super) called: String,
+    name: &'a str,
     /// What is wrong with its label; `None` when it has none.
     pub(super) malformed: Option<&'a Malformed>,
 }
 
 impl<'a> Layer<'a> {
     /// What makes a layer the same as before.
-    fn key(&self) -> (String, Option<&'a Malformed>) {
-        (self.name.clone(), self.malformed)
+    fn key(&self) -> (&'a str, Option<&'a Malformed>) {
+        (self.name, self.malformed)
     }
 }
 
@@ -33,14 +34,14 @@ pub(super) fn wrong(component: &Component) -> Vec<Layer<'_>> {
             CredentialLabel::Absent => None,
             CredentialLabel::Malformed(malformed) => Some(malformed),
         };
-        Some(Layer { name: resource.called(number), malformed })
+        Some(Layer { called: resource.called(number), name: &resource.name, malformed })
     });
     layers.collect()
 }
 
 /// Parts the layers into those that are wrong for the first time, and those that were wrong before.
 pub(super) fn part<'a>(now: Vec<Layer<'a>>, before: &[Layer<'a>]) -> (Vec<Layer<'a>>, Vec<Layer<'a>>) {
-    let mut known: HashMap<(String, Option<&'a Malformed>), usize> = HashMap::new();
+    let mut known: HashMap<(&'a str, Option<&'a Malformed>), usize> = HashMap::new();
     for layer in before {
         *known.entry(layer.key()).or_default() += 1;
     }

@@ -14,7 +14,7 @@ pub(super) mod written_secret;
 #[cfg(test)]
 mod tests;
 
-use super::needs::{Answers, Need, SecretsAnswer};
+use super::needs::{Answers, Need, SecretQuery, SecretsAnswer};
 use super::{Decision, Outcome, Reason, Step};
 use crate::configuration::{Action, FindingKind, Modules};
 use crate::model::module::{Component, Location, Repository, Selector};
@@ -78,14 +78,18 @@ fn judge(
         && let Location::Repository(repository) = &component.location
     {
         let Some(answer) = &answers.secrets else {
-            return Step::Needs(vec![Need::Secrets(selector.clone())]);
+            let (selector, namespaces) = (selector.clone(), rules.secret_namespaces().clone());
+            return Step::Needs(vec![Need::Secrets(SecretQuery { selector, namespaces })]);
         };
         match answer {
             SecretsAnswer::Found(found) => {
                 let purpose = Purpose { selector, repository, component: &component.name };
-                let may_refuse = old.is_none_or(|old| is_new(asks_for(old), asks_for(component)));
+                let before = old.map(asks_for);
                 let about = secrets::judge(found, &purpose, rules, scope).into_iter();
-                findings.extend(about.map(|finding| words.of_secrets(finding, selector, may_refuse)));
+                findings.extend(about.map(|finding| {
+                    let may_refuse = before.is_none_or(|old| is_new(finding.kind, old, asks_for(component)));
+                    words.of_secrets(finding, selector, may_refuse)
+                }));
             }
             SecretsAnswer::Unknown(reason) => {
                 let selector = shown_at_length(selector);
@@ -114,10 +118,14 @@ fn judge(
     answer(decision, &findings, rules)
 }
 
-/// Whether other Secrets are asked for than before. What asked for none was pulled without any: with the label it is no worse,
-/// and it may be regcred that has added it.
-fn is_new(before: Asked<'_>, now: Asked<'_>) -> bool {
-    before.0.is_some() && before != now
+/// Whether what is found was not so before. What asked for no Secrets was pulled without any: with the label it is no worse, and
+/// it may be regcred that has added it.
+fn is_new(found: FindingKind, before: Asked<'_>, now: Asked<'_>) -> bool {
+    match found {
+        // What for does not matter.
+        FindingKind::NoSecret | FindingKind::SecretElsewhere => before.0.is_some() && before.0 != now.0,
+        _ => before.0.is_some() && before != now,
+    }
 }
 
 /// What decides about which Secrets are of use.

@@ -22,7 +22,7 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn missing(&self, layers: &[Layer<'_>], may_refuse: bool) -> Finding {
-        let names = listed(layers.iter().map(|layer| shown(&layer.name)));
+        let names = listed(layers.iter().map(|layer| shown(&layer.called)));
         let (module, path) = (self.module(), self.component.path_of_labels());
         let otherwise = match &self.component.location {
             Location::Repository(_) => OTHERWISE,
@@ -44,7 +44,7 @@ impl<'a> Words<'a> {
     pub(super) fn malformed(&self, layers: &[Layer<'_>], may_refuse: bool) -> Finding {
         let each = listed(layers.iter().map(|layer| {
             let why = layer.malformed.map(ToString::to_string).unwrap_or_default();
-            format!("{} ({})", shown(&layer.name), shown_at_length(&why))
+            format!("{} ({})", shown(&layer.called), shown_at_length(&why))
         }));
         Finding {
             kind: FindingKind::MalformedLabel,

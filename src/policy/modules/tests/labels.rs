@@ -35,6 +35,26 @@ fn without_a_repository_context_nothing_is_pulled(#[case] schema: &str) {
 }
 
 #[rstest]
+#[case::without_an_address(json!([{}]))]
+#[case::with_an_empty_one(json!([{"baseUrl": ""}]))]
+#[case::null_after_another(json!([{"baseUrl": "ghcr.io"}, null]))]
+fn a_repository_context_that_names_no_registry_makes_no_layer_public(#[case] contexts: Value) {
+    for schema in [v2, v3] {
+        let mut descriptor = schema(json!([layer("raw-manifest", json!([]))]));
+        let holder =
+            if descriptor["component"].is_null() { &mut descriptor } else { &mut descriptor["component"] };
+        holder["repositoryContexts"] = contexts.clone();
+        let decision = judged(&descriptor);
+        let message = refusal(&decision);
+        assert!(
+            message.starts_with("These layers of module example.io/module/sample have no label"),
+            "{message}"
+        );
+        assert!(message.ends_with("operator.kyma-project.io/oci-registry-cred=NAME."), "{message}");
+    }
+}
+
+#[rstest]
 #[case::both_marks(json!({"apiVersion": "ocm.software/v3alpha1", "meta": {"schemaVersion": "v2"}, "component": {}}))]
 #[case::both_structures(json!({"component": {}, "spec": {}}))]
 #[case::neither(json!({"modules": []}))]

@@ -109,8 +109,8 @@ pub(super) fn decide_within(
             Step::Decided(decision) => return (decision, asked),
             Step::Needs(needs) => {
                 for need in needs {
-                    let Need::Secrets(selector) = need else { panic!("{need:?}") };
-                    asked.push(selector.to_string());
+                    let Need::Secrets(query) = need else { panic!("{need:?}") };
+                    asked.push(query.selector.to_string());
                     answers.secrets = Some(answer.clone());
                 }
             }

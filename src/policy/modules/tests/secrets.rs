@@ -254,6 +254,9 @@ fn secrets_are_looked_for_once_and_by_the_selector_of_the_layer_that_is_installe
         (json!([layer("config", json!([label()])), layer("raw-manifest", json!([other]))]), "a=b,c=d"),
         (json!([layer("my-chart", json!([other])), layer("config", json!([label()]))]), "a=b,c=d"),
         (json!([layer("config", json!([other]))]), "a=b,c=d"),
+        (json!([layer("first", json!([label()])), layer("last", json!([other]))]), "a=b,c=d"),
+        (json!([layer("my-chart", json!([other])), layer("crds", json!([label()]))]), "a=b,c=d"),
+        (json!([layer("raw-manifest", json!([other])), layer("default-cr", json!([label()]))]), "a=b,c=d"),
         (json!([layer("raw-manifest", json!([label()])), layer("raw-manifest", json!([other]))]), "a=b,c=d"),
     ] {
         let review = review_of(&template(&v2(layers)), None);

@@ -68,7 +68,7 @@ fn what_was_in_a_public_registry_before_was_not_wrong_there() {
 
 #[rstest]
 #[case::the_same("ghcr.io/org", Reason::Warned)]
-#[case::another_registry("ghcr.io/team", Reason::Refused)]
+#[case::for_another_registry("ghcr.io/team", Reason::Warned)]
 fn secrets_that_were_missing_before_are_warned_of(#[case] former: &str, #[case] expected: Reason) {
     let mut old = template(&v2(json!([layer("raw-manifest", json!([label()]))])));
     let new = old.clone();
@@ -86,4 +86,23 @@ fn a_label_that_is_added_to_what_had_none_is_no_reason_to_refuse_it_for_its_secr
     let review = review_of(&new, Some(&unlabelled(&["raw-manifest"])));
     let decision = decide(&review, "modules: {findings: {noSecret: Deny}}", &[]);
     assert_eq!((decision.reason, refusal(&decision)), (Reason::Warned, ""));
+}
+
+#[test]
+fn a_secret_that_was_missing_before_is_missing_still_whatever_the_module_is_called() {
+    let old = template(&v2(json!([layer("raw-manifest", json!([label()]))])));
+    let mut new = old.clone();
+    new["spec"]["descriptor"]["component"]["name"] = "example.io/module/renamed".into();
+    let denying = "modules: {findings: {noSecret: Deny, uncoveredRegistry: Deny}}";
+    assert_eq!(decide(&review_of(&new, Some(&old)), denying, &[]).reason, Reason::Warned);
+}
+
+#[test]
+fn a_layer_without_a_name_is_the_same_wherever_it_stands() {
+    let unnamed = json!({"access": {"type": "localBlob"}});
+    let image = json!({"name": "image", "access": {"type": "ociArtifact"}});
+    let old = template(&v2(json!([unnamed])));
+    let moved = template(&v2(json!([image, unnamed])));
+    assert_eq!(updated(&old, &moved).reason, Reason::Warned);
+    assert_eq!(updated(&old, &template(&v2(json!([unnamed, unnamed])))).reason, Reason::Refused);
 }
