@@ -11,7 +11,7 @@ CRD := manifests/registrycredentials.regcred.dev.yaml
 # The namespaces that `make namespaced` limits regcred to.
 NAMESPACES ?= registries,team-a
 
-.PHONY: help run test lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
+.PHONY: help run test model lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ run: ## Show regcred at work on a real control plane (ARGS=--once ends by itself
 
 test: ## Run all tests against a real control plane (KUBERNETES=1.33 for the oldest supported)
 	.ci/test $(ARGS)
+
+model: ## Check every order of steps of the protocol that protects Secrets, within larger bounds than `make test`
+	cargo test --locked --release --test protection_model -- --include-ignored
 
 lint: ## Check formatting, lints, dependencies and file lengths
 	.ci/lint

@@ -1,0 +1,68 @@
+//! The protocol with one thing taken out or done another way. Each must be caught: so the properties are worth something.
+
+use crate::properties::{AT_REST, SAFE};
+
+/// One change of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    /// The Secret is looked at, and nothing is left on it.
+    ReservationsOff,
+    /// The *yes* is given before the patch.
+    ReservationAfterTheAllow,
+    /// The entry of Shoots fails open.
+    IgnoreOnTheShootEntry,
+    /// Server-side apply without a uid: it creates what is not there.
+    ApplyInsteadOfPatch,
+    /// A reservation is settled by what the index has of the Shoot.
+    SettledByAWatchEvent,
+    /// First the label, then the entry.
+    LabelAndEntryInTwoWrites,
+    /// The leader withdraws what it decided to, whatever the Secret is by then.
+    WithdrawalWithoutResourceVersionTest,
+    /// The same where it takes off the label alone.
+    LabelTakenOffWithoutResourceVersionTest,
+    /// `kubectl replace` with a file that has no entries, and nothing puts them back.
+    EntryStrippedByReplace,
+    /// The same with the label.
+    LabelStrippedByReplace,
+    /// The assumption broken: a write is stored after the leader withdrew its reservation.
+    StoredAfterT,
+    /// The leader takes the label off because its index, not a LIST, shows no reference.
+    LabelTakenOffByTheIndex,
+    /// The LIST is made before the reservations are settled.
+    ListBeforeSettling,
+    /// The *yes* to a DELETE rests on the index, without a LIST.
+    DeletionAllowedByTheIndex,
+    /// The deletionTimestamp is judged on what was read before the patch.
+    JudgedBeforeThePatch,
+    /// The reservation of a CREATE is settled when no such Shoot is there.
+    CreateSettledByNothing,
+    /// Nobody looks for Shoots whose Secret is gone.
+    DetectionOff,
+    /// The leader withdraws nothing.
+    NothingWithdrawn,
+    /// A reservation refuses until the leader withdraws it.
+    SettledReservationsRefuse,
+}
+
+/// Each with the property that it breaks. What [`Mutant::SettledReservationsRefuse`] takes away is a possibility.
+pub(crate) const MUTANTS: [(Mutant, &str); 18] = [
+    (Mutant::ReservationsOff, SAFE),
+    (Mutant::ReservationAfterTheAllow, SAFE),
+    (Mutant::IgnoreOnTheShootEntry, SAFE),
+    (Mutant::ApplyInsteadOfPatch, SAFE),
+    (Mutant::SettledByAWatchEvent, SAFE),
+    (Mutant::LabelAndEntryInTwoWrites, SAFE),
+    (Mutant::WithdrawalWithoutResourceVersionTest, SAFE),
+    (Mutant::LabelTakenOffWithoutResourceVersionTest, SAFE),
+    (Mutant::EntryStrippedByReplace, SAFE),
+    (Mutant::LabelStrippedByReplace, SAFE),
+    (Mutant::StoredAfterT, SAFE),
+    (Mutant::LabelTakenOffByTheIndex, SAFE),
+    (Mutant::ListBeforeSettling, SAFE),
+    (Mutant::DeletionAllowedByTheIndex, SAFE),
+    (Mutant::JudgedBeforeThePatch, SAFE),
+    (Mutant::CreateSettledByNothing, SAFE),
+    (Mutant::DetectionOff, AT_REST),
+    (Mutant::NothingWithdrawn, AT_REST),
+];
