@@ -46,12 +46,15 @@ impl Protocol {
         actions.push(Action::LoseDeletion);
         let [unsettled, unlisted] =
             [deletion.unsettled, deletion.unlisted].map(|open| (0..SHOOTS).filter(move |shoot| open[*shoot]));
-        let settle_first = self.mutant != Some(Mutant::ListBeforeSettling);
-        if deletion.unsettled.contains(&true) && (settle_first || !deletion.unlisted.contains(&true)) {
-            actions.extend(unsettled.map(Action::Settle));
-        } else {
+        let any_time = matches!(
+            self.mutant,
+            Some(Mutant::ListFromBeforeSettling | Mutant::ReservedReferrersJudgedByTheirGet)
+        );
+        // The LIST comes last. One that was begun before a reservation was settled may not show the write that settled it.
+        if any_time || !deletion.unsettled.contains(&true) {
             actions.extend(unlisted.map(Action::List));
         }
+        actions.extend(unsettled.map(Action::Settle));
     }
 
     /// The Secret has another resourceVersion, or is gone. A DELETE under review is reviewed anew: its *yes* would not be committed,
@@ -77,6 +80,8 @@ impl Protocol {
     pub(crate) fn settle(&self, state: &mut State, shoot: usize) {
         let (of, secret) = (&state.shoots[shoot], state.secret.as_ref().unwrap());
         let settled = secret.reservations[shoot].iter().all(|reservation| self.is_settled(of, *reservation));
+        let judged = self.mutant == Some(Mutant::ReservedReferrersJudgedByTheirGet);
+        let settled = settled && !(judged && of.refers());
         state.deletion = state.deletion.filter(|_| settled).map(|mut deletion| {
             deletion.unsettled[shoot] = false;
             deletion.answered()

@@ -24,6 +24,16 @@
 //! A Shoot that refers to the Secret from before regcred is promised nothing until the leader has put the label on: while no server
 //! answers, the Secret can be deleted until then. A Secret that is deleted and created again is another one: whoever was admitted with
 //! the first must not end with the second.
+//!
+//! What rests on what, as the mutants show:
+//!
+//! * The LIST of a DELETE's review must have been begun after the last of its reservations was settled, not only after the review
+//!   arrived: an older one may not show the very write that settled a reservation. Or the GET that settles a reservation also judges
+//!   that referrer; then the LIST may be as old as the review.
+//! * The label goes only after a live look at the referrers that was begun after the Secret was read, and with a resourceVersion test.
+//! * T counts from when the reservation lands, which is before the write is admitted.
+//! * A settled reservation may go at once, as `kubectl replace` may take it away; T is for those that no GET settles.
+//! * The uid in the patch is not what keeps a Secret there, for what is judged is the object that the patch returns.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod deletion;
@@ -39,14 +49,17 @@ use std::time::Instant;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::mutants::{MUTANTS, Mutant};
+use crate::mutants::{HARMLESS, MUTANTS, Mutant};
 use crate::properties::{AT_ONCE, AT_REST, SAFE};
 use crate::protocol::{Action, Bounds, Protocol};
 
 /// What a run of all tests explores.
 const BOUNDS: Bounds = Bounds { requests: [2, 2], deletions: 1, creations: 1 };
 /// What is explored when there is time.
-const LARGER_BOUNDS: Bounds = Bounds { requests: [3, 2], deletions: 2, creations: 2 };
+const LARGER_BOUNDS: [Bounds; 2] = [
+    Bounds { requests: [2, 2], deletions: 2, creations: 2 },
+    Bounds { requests: [3, 2], deletions: 1, creations: 1 },
+];
 /// Bounds in which a mutant is sought: the first that show it.
 const SMALL_BOUNDS: [Bounds; 3] = [
     Bounds { requests: [1, 0], deletions: 1, creations: 0 },
@@ -94,7 +107,7 @@ fn no_order_of_steps_lets_a_secret_vanish_from_under_a_shoot_or_leaves_a_reserva
 #[test]
 #[ignore = "minutes: make model"]
 fn no_longer_order_of_steps_does_either() {
-    holds(LARGER_BOUNDS);
+    LARGER_BOUNDS.into_iter().for_each(holds);
 }
 
 /// The fewest steps by which a mutant breaks a property.
@@ -130,8 +143,17 @@ fn every_change_of_the_protocol_that_breaks_it_is_caught() {
 }
 
 #[test]
+fn what_may_be_done_another_way_breaks_nothing() {
+    for mutant in HARMLESS {
+        let checker = exhaust(Bounds { requests: [2, 1], ..BOUNDS }, Some(mutant));
+        checker.assert_no_discovery(SAFE);
+        checker.assert_no_discovery(AT_REST);
+    }
+}
+
+#[test]
 fn whoever_loses_a_secret_by_a_write_stored_after_t_is_told() {
-    let bounds = Bounds { requests: [2, 1], ..BOUNDS };
+    let bounds = Bounds { requests: [1, 1], ..BOUNDS };
     let checker = exhaust(bounds, Some(Mutant::StoredAfterT));
     checker.assert_any_discovery(SAFE);
     checker.assert_no_discovery(AT_REST);

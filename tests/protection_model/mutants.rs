@@ -1,4 +1,5 @@
-//! The protocol with one thing taken out or done another way. Each must be caught: so the properties are worth something.
+//! The protocol with one thing taken out or done another way. Each must be caught: so the properties are worth something. Two may be done
+//! another way: that shows what rests on what.
 
 use crate::properties::{AT_REST, SAFE};
 
@@ -29,8 +30,8 @@ pub(crate) enum Mutant {
     StoredAfterT,
     /// The leader takes the label off because its index, not a LIST, shows no reference.
     LabelTakenOffByTheIndex,
-    /// The LIST is made before the reservations are settled.
-    ListBeforeSettling,
+    /// The review shares a LIST that was begun after it arrived, and before its reservations were settled.
+    ListFromBeforeSettling,
     /// The *yes* to a DELETE rests on the index, without a LIST.
     DeletionAllowedByTheIndex,
     /// The deletionTimestamp is judged on what was read before the patch.
@@ -43,6 +44,10 @@ pub(crate) enum Mutant {
     NothingWithdrawn,
     /// A reservation refuses until the leader withdraws it.
     SettledReservationsRefuse,
+    /// The same as [`Mutant::ListFromBeforeSettling`], but a referrer with a reservation is judged by the GET that settles it.
+    ReservedReferrersJudgedByTheirGet,
+    /// The patch lands on whatever has the name, and that is judged.
+    PatchWithoutUid,
 }
 
 /// Each with the property that it breaks. What [`Mutant::SettledReservationsRefuse`] takes away is a possibility.
@@ -59,10 +64,13 @@ pub(crate) const MUTANTS: [(Mutant, &str); 18] = [
     (Mutant::LabelStrippedByReplace, SAFE),
     (Mutant::StoredAfterT, SAFE),
     (Mutant::LabelTakenOffByTheIndex, SAFE),
-    (Mutant::ListBeforeSettling, SAFE),
+    (Mutant::ListFromBeforeSettling, SAFE),
     (Mutant::DeletionAllowedByTheIndex, SAFE),
     (Mutant::JudgedBeforeThePatch, SAFE),
     (Mutant::CreateSettledByNothing, SAFE),
     (Mutant::DetectionOff, AT_REST),
     (Mutant::NothingWithdrawn, AT_REST),
 ];
+
+/// Those that break nothing.
+pub(crate) const HARMLESS: [Mutant; 2] = [Mutant::ReservedReferrersJudgedByTheirGet, Mutant::PatchWithoutUid];
