@@ -16,7 +16,12 @@
 //! | `kubectl replace` of the Secret | `Replace`: the mutating entry puts back the label and open reservations |
 //! | the leader labels; withdraws; takes the label off | `Label`; `Decide`, `LeaderLists`, `WriteDecided`; `LeaderDies` between them |
 //! | T | a reservation is withdrawn while its write is under way by a mutant only: that is the assumption |
-//! | two servers, each with its own index, watch events late | what a review does is the same at each; the index of the one that takes it, and of the leader, shows any earlier state of a Shoot. Of both that lag by different amounts, this is all combinations; and of one that was restarted from a watch cache that lags |
+//! | two servers, watch events late | whoever looks into an index, the leader too, may see any earlier state of any Shoot |
+//!
+//! That is more than two servers whose indexes follow in order, each late by another amount: it is any number of them, and those that were
+//! restarted and list from a watch cache that lags. A server holds nothing else from one review to the next, and answers are lost one by
+//! one, so a server that dies with several reviews is among the orders as well. A review that the API server has given up and whose
+//! patch still lands is one that ends in `Abandon`.
 //!
 //! Not here: how a reference is found in a Shoot, bindings (a binding refers as a Shoot does), what a Secret must hold, break-glass, the
 //! cap of reservations. One name stands for all: nothing that is done for one Secret depends on another.
@@ -83,7 +88,7 @@ fn exhaust(bounds: Bounds, mutant: Option<Mutant>) -> impl Checker<Protocol> {
     let checker = protocol.checker().threads(threads).spawn_bfs().join();
     assert!(checker.is_done());
     figure(&format!(
-        "{}{bounds:?}: all {} states, {} steps, {} deep, in {:.1?}",
+        "{}{bounds:?}: all {} states, {} steps, to a depth of {}, in {:.1?}",
         mutant.map(|mutant| format!("{mutant:?}, ")).unwrap_or_default(),
         checker.unique_state_count(),
         checker.state_count(),
