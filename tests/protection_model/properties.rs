@@ -3,7 +3,7 @@
 use stateright::{Model, Property};
 
 use crate::protocol::{Action, Protocol};
-use crate::state::{Reference, SHOOTS, Secret, State, Step, Stored};
+use crate::state::{Deletion, Reference, SHOOTS, Secret, State, Step};
 
 /// A stored Shoot whose reference was judged, or found by the leader, has the very Secret that it was promised: that stands, is not
 /// going, was made by a user, and has not been deleted and created again since.
@@ -15,7 +15,6 @@ const SHOOT_WINS: &str = "a DELETE is reviewed when the Shoot has taken the Secr
 const DELETION_WINS: &str = "the Secret goes while a Shoot that takes it up is reviewed";
 /// Rotation is not held up by its own reservation: no step of the leader is needed.
 pub(crate) const AT_ONCE: &str = "a DELETE is allowed though a settled reservation is still there";
-const TAKEN_UP_AGAIN: &str = "a Shoot drops the Secret and takes it up again";
 const STARTS_AGAIN: &str = "a patch finds another Secret under the name";
 const FAILS_OPEN: &str = "a Secret that is not in use goes without an answer";
 
@@ -25,7 +24,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
         Property::always(AT_REST, comes_to_rest),
         Property::sometimes(SHOOT_WINS, |_, state: &State| {
             let taken_up = state.shoots.iter().any(|shoot| shoot.past && shoot.refers());
-            state.deletion.is_some_and(|deletion| !deletion.allowed) && taken_up && !is_reserved(state)
+            state.deletion.is_some_and(|deletion| !deletion.allowed) && taken_up && is_labelled(state)
         }),
         Property::sometimes(DELETION_WINS, |_, state: &State| {
             let is_under_review = |step| matches!(step, Step::Asked | Step::Read(_));
@@ -33,12 +32,8 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
             state.secret.is_none() && writes.any(|write| is_under_review(write.step))
         }),
         Property::sometimes(AT_ONCE, |_, state: &State| {
-            let labelled = state.secret.as_ref().is_some_and(|secret| secret.label);
-            state.deletion.is_some_and(|deletion| deletion.allowed) && labelled && is_reserved(state)
-        }),
-        Property::sometimes(TAKEN_UP_AGAIN, |_, state: &State| {
-            let again = |stored: &Stored| stored.uid == 0 && stored.reference.is_some();
-            state.shoots.iter().any(|shoot| shoot.past && shoot.stored.as_ref().is_some_and(again))
+            let allowed = state.deletion.is_some_and(|deletion| deletion.allowed);
+            allowed && is_labelled(state) && state.secret.as_ref().is_some_and(Secret::is_reserved)
         }),
         Property::sometimes(STARTS_AGAIN, |_, state: &State| {
             let mut writes = state.shoots.iter().flat_map(|shoot| &shoot.writes);
@@ -47,17 +42,14 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
             })
         }),
         Property::sometimes(FAILS_OPEN, |_, state: &State| {
-            let unlabelled = state.secret.as_ref().is_some_and(|secret| !secret.label);
-            unlabelled
-                && state
-                    .deletion
-                    .is_some_and(|deletion| deletion.allowed && deletion.unlisted.contains(&true))
+            let unanswered = |deletion: Deletion| deletion.allowed && deletion.unlisted.contains(&true);
+            state.deletion.is_some_and(unanswered) && !is_labelled(state)
         }),
     ]
 }
 
-fn is_reserved(state: &State) -> bool {
-    state.secret.as_ref().is_some_and(Secret::is_reserved)
+fn is_labelled(state: &State) -> bool {
+    state.secret.as_ref().is_some_and(|secret| secret.label)
 }
 
 fn is_safe(state: &State) -> bool {
