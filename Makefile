@@ -23,8 +23,9 @@ run: ## Show regcred at work on a real control plane (ARGS=--once ends by itself
 test: ## Run all tests against a real control plane (KUBERNETES=1.33 for the oldest supported)
 	.ci/test $(ARGS)
 
+# Optimized as the release is, but for the dependencies: to compile those anew takes longer than the model.
 model: ## Check every order of steps of the protocol that protects Secrets, within larger bounds than `make test`
-	cargo test --locked --release --test protection_model -- --include-ignored
+	cargo test --locked --config profile.dev.package.regcred.opt-level=3 --test protection_model -- --include-ignored
 
 lint: ## Check formatting, lints, dependencies and file lengths
 	.ci/lint
