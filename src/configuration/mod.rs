@@ -103,10 +103,15 @@ impl Configuration {
     }
 }
 
-/// The parser shows the lines around a mistake; a log line has room for the first of its own.
+/// The parser shows the lines around a mistake; a log line has room for the first of its own. Its words are meant for
+/// programmers: what they are advised to do is left out.
 fn one_line(error: &impl fmt::Display) -> String {
     let text = error.to_string();
-    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let line =
+        ["; use ", ", set "].iter().fold(line, |line, advice| line.split(advice).next().unwrap_or(line));
+    line.replace("expected mapping start", "fields are expected, or leave the key out")
+        .replace("expected sequence start", "a list is expected, or leave the key out")
 }
 
 #[cfg(test)]
@@ -129,11 +134,28 @@ mod tests {
     #[case::another_type("modules: {publicRegistries: ghcr.io}", "line 3")]
     #[case::a_scheme("modules: {publicRegistries: ['https://ghcr.io']}", "modules.publicRegistries[0]")]
     #[case::no_namespace("modules: {secretNamespaces: [kcp-system, 'kcp*']}", "modules.secretNamespaces[1]")]
-    #[case::twice("modules: {}\nmodules: {}", "modules")]
+    #[case::twice("modules: {}\nmodules: {}", "duplicate mapping key: modules")]
+    #[case::two_documents("---\na: b", "multiple YAML documents detected")]
+    #[case::nothing_for_fields("modules:", "line 3 column 8: fields are expected, or leave the key out")]
+    #[case::nothing_for_a_list(
+        "modules:\n  publicRegistries:",
+        "line 4 column 19: a list is expected, or leave the key out"
+    )]
+    #[case::an_empty_registry(
+        "modules: {publicRegistries: ['']}",
+        "modules.publicRegistries[0]: it is empty"
+    )]
+    #[case::an_empty_namespace(
+        "modules: {secretNamespaces: ['']}",
+        "modules.secretNamespaces[0]: no namespace can be called \"\""
+    )]
     fn what_is_wrong_is_said_with_its_place(#[case] text: &str, #[case] expected: &str) {
         let error = Configuration::parse(&format!("{HEADER}{text}")).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
+        for advice in ["from_str", "DuplicateKeyPolicy", "images", "commas"] {
+            assert!(!error.contains(advice), "{error}");
+        }
     }
 
     #[rstest]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ConfigurationError;
-use crate::model::keyring::{ImagePattern, Target};
+use crate::model::keyring::{ImagePattern, ImagePatternError, Target};
 use crate::model::scope::{self, Scope};
 
 /// What can be found about a `ModuleTemplate`.
@@ -83,13 +83,18 @@ impl Modules {
         let public_registries = document.public_registries.iter().enumerate().map(|(number, text)| {
             ImagePattern::parse(text).map_err(|error| ConfigurationError::Value {
                 field: format!("modules.publicRegistries[{number}]"),
-                reason: error.to_string(),
+                reason: match error {
+                    ImagePatternError::Empty => {
+                        "it is empty: write a host, such as europe-docker.pkg.dev".to_owned()
+                    }
+                    other => other.to_string(),
+                },
             })
         });
         let secret_namespaces = document.secret_namespaces.iter().enumerate().map(|(number, name)| {
-            scope::parse_name(name).map_err(|reason| ConfigurationError::Value {
+            scope::parse_name(name).map_err(|_| ConfigurationError::Value {
                 field: format!("modules.secretNamespaces[{number}]"),
-                reason,
+                reason: format!("no namespace can be called {name:?}: list names, not globs"),
             })
         });
         Ok(Self {

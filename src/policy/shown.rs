@@ -33,7 +33,15 @@ pub(super) fn shown_at_length(what: impl fmt::Display) -> String {
 /// On one line, and not longer than that.
 fn visible(text: &str, longest: usize) -> String {
     let cut = text.chars().count() > longest;
-    let characters =
-        text.chars().take(longest).map(|character| if character.is_control() { ' ' } else { character });
-    characters.chain(cut.then_some('…')).collect()
+    text.chars().take(longest).map(harmless).chain(cut.then_some('…')).collect()
+}
+
+/// A character, or a blank in place of one that would change how what is around it looks: a control character, or one that
+/// turns the direction of writing (Unicode Standard Annex 9).
+pub(super) fn harmless(character: char) -> char {
+    let turns = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    if character.is_control() || turns { ' ' } else { character }
 }

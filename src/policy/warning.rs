@@ -1,5 +1,7 @@
 //! Warnings that the API server will deliver.
 
+use super::shown::harmless;
+
 /// The longest warning: what Kubernetes' documentation asks for, in characters.
 const MAXIMUM_LENGTH: usize = 120;
 /// The most that one answer says, in characters: the API server cuts all warnings of a request once they exceed
@@ -44,11 +46,10 @@ impl Warnings {
 
 /// A control character would make the API server drop the whole warning.
 fn fit(text: &str) -> String {
-    let visible = |character: char| if character.is_control() { ' ' } else { character };
     if text.chars().count() <= MAXIMUM_LENGTH {
-        text.chars().map(visible).collect()
+        text.chars().map(harmless).collect()
     } else {
-        text.chars().take(MAXIMUM_LENGTH - 1).map(visible).chain(['…']).collect()
+        text.chars().take(MAXIMUM_LENGTH - 1).map(harmless).chain(['…']).collect()
     }
 }
 

@@ -136,6 +136,25 @@ fn a_secret_that_modules_are_pulled_with_is_warned_of(
     assert_eq!(elsewhere.line()["warnings"], json!([]), "regcred is not asked about it");
 }
 
+/// Where regcred is limited to some namespaces it looks for the Secrets of a module in these alone.
+#[rstest]
+#[case::everywhere(&[], "")]
+#[case::there(&["--namespaces=kcp-system,other"], "")]
+#[case::elsewhere(&["--namespaces=other"], "no Secret that regcred can see has the labels a=b")]
+fn a_modules_secret_is_looked_for_where_the_server_looks(#[case] more: &[&str], #[case] warning: &str) {
+    let template = "apiVersion: operator.kyma-project.io/v1beta2\nkind: ModuleTemplate\nmetadata: {name: m, namespace: x}\n\
+        spec: {descriptor: {component: {name: k.io/m, repositoryContexts: [{baseUrl: ghcr.io}], resources: [\n  \
+        {name: raw-manifest, access: {type: localBlob}, labels: [{name: oci-registry-cred, value: {a: b}}]}\n]}}}\n";
+    let secret = "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockerconfigjson\nmetadata:\n  name: s\n  namespace: kcp-system\n  \
+        labels: {a: b, operator.kyma-project.io/managed-by: lifecycle-manager}\n\
+        stringData: {.dockerconfigjson: '{\"auths\":{\"ghcr.io\":{\"auth\":\"dTpw\"}}}'}\n";
+    let files = files(template);
+    files.add("state.yaml", secret);
+    let run = files.check(&[&["-f", "object.yaml", "--state", "state.yaml", "-o", "json"], more].concat());
+    let expected: Vec<&str> = Some(warning).into_iter().filter(|warning| !warning.is_empty()).collect();
+    assert_eq!(run.line()["warnings"], json!(expected), "{}", run.errors);
+}
+
 #[test]
 fn a_deletion_takes_its_names_from_the_object_that_goes() {
     let run = files(&pod("ghcr.io/a/b")).check(&["-f", "object.yaml", "--operation", "delete", "-o", "json"]);

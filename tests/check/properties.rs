@@ -89,7 +89,7 @@ fn decide(pod: &Value, known: &Snapshot) -> Decision {
                         Need::Namespace(_) => {
                             answers.namespace = Some(NamespaceAnswer::Found(Arc::default()));
                         }
-                        Need::Secrets(selector) => panic!("no pod asks for {selector}"),
+                        Need::Secrets(query) => panic!("no pod asks for {query:?}"),
                         Need::Copy { wanted, .. } => {
                             drop(answers.copies.insert(wanted.credential.name.clone(), CopyAnswer::Created));
                         }

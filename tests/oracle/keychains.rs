@@ -126,6 +126,30 @@ fn secret_of(username: &str) -> Option<&str> {
     number.parse::<usize>().is_ok().then_some(secret)
 }
 
+/// Of several Secrets that ours names each is used that comes first.
+fn each_would_be_used_were_it_first(rivals: &[(String, &Vec<RegistrySecret>, &String)]) {
+    let question = |(first, secrets, name): &(String, &Vec<RegistrySecret>, &String)| {
+        let number: usize = first.trim_start_matches('s').parse().unwrap();
+        let mut secrets: Vec<RegistrySecret> = (*secrets).clone();
+        secrets[..=number].rotate_right(1);
+        Question::Keychain { secrets, repository: (*name).clone() }
+    };
+    let answers = Oracle::start().ask_all(rivals.iter().map(question).collect::<Vec<_>>());
+    let mut told = 0;
+    for ((first, _, name), theirs) in rivals.iter().zip(answers) {
+        if let Some(used) = theirs.usernames.first().and_then(|user| secret_of(user)) {
+            assert_eq!(used, first, "repository {name:?}: {theirs:?}");
+            told += 1;
+        }
+    }
+    println!(
+        "{} Secrets of {} that are as good as others are used where they come first",
+        told,
+        rivals.len()
+    );
+    assert!(told >= CASES / 100, "one-sided: {told} of {}", rivals.len());
+}
+
 #[test]
 fn the_secrets_that_cover_a_modules_registry_are_those_of_lifecycle_managers_keychain() {
     let mut random = Random::new("keychains");
@@ -146,6 +170,7 @@ fn the_secrets_that_cover_a_modules_registry_are_those_of_lifecycle_managers_key
         repository: name.clone(),
     };
     let answers = Oracle::start().ask_all(cases.iter().map(question).collect::<Vec<_>>());
+    let mut rivals = Vec::new();
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
     for ((secrets, name, target), theirs) in cases.iter().zip(answers) {
         let told = || {
@@ -172,11 +197,15 @@ fn the_secrets_that_cover_a_modules_registry_are_those_of_lifecycle_managers_key
                         assert!(covering.iter().any(|one| one == used), "{covering:?}; {}", told());
                     }
                 }
+                if covering.len() > 1 {
+                    rivals.extend(covering.into_iter().map(|one| (one, secrets, name)));
+                }
                 if used.is_some() { "covered" } else { "anonymous" }
             }
         };
         *outcomes.entry(outcome).or_default() += 1;
     }
+    each_would_be_used_were_it_first(&rivals);
     println!("{CASES} repositories, with {mappings:?}: {outcomes:?}: all alike");
     assert!(mappings.get(DIGEST).is_some_and(|count| *count >= CASES / 10), "one-sided: {mappings:?}");
     for (outcome, least) in [("covered", CASES / 10), ("anonymous", CASES / 10), ("broken", CASES / 100)] {

@@ -179,7 +179,9 @@ fn entry(random: &mut Random, username: &str) -> String {
 pub(crate) fn secret(random: &mut Random, number: usize, keys: &mut Vec<String>) -> RegistrySecret {
     let entries: Vec<String> = (0..random.below(4))
         .map(|position| {
-            let key = key(random);
+            // Often one that another entry has.
+            let is_anew = keys.is_empty() || !random.once_in(4);
+            let key = if is_anew { key(random) } else { keys[random.below(keys.len())].clone() };
             let entry = format!(
                 "{}:{}",
                 serde_json::to_string(&key).unwrap(),

@@ -52,7 +52,7 @@ fn decide(index: &Index, pod: &Value) -> Decision {
             Step::Needs(needs) => answers.copies.extend(needs.into_iter().map(|need| match need {
                 Need::Copy { wanted, .. } => (wanted.credential.name.clone(), CopyAnswer::Created),
                 Need::Namespace(name) => panic!("{name} is known"),
-                Need::Secrets(selector) => panic!("no pod asks for {selector}"),
+                Need::Secrets(query) => panic!("no pod asks for {query:?}"),
             })),
         }
     }

@@ -138,6 +138,12 @@ fn of_many_layers_five_are_named_and_the_others_counted() {
 }
 
 #[test]
+fn a_name_that_turns_the_direction_of_writing_or_breaks_the_line_is_shown_without_that() {
+    let decision = judged(&v2(json!([layer("raw\u{202e}-mani\nfest", json!([]))])));
+    assert!(refusal(&decision).contains("pull them with: raw -mani fest."), "{}", refusal(&decision));
+}
+
+#[test]
 fn a_layer_without_a_name_is_told_by_its_place() {
     let decision = judged(&v2(json!([{}, {"access": {"type": "localBlob"}}])));
     assert!(refusal(&decision).contains("pull them with: resources[1]."), "{}", refusal(&decision));
