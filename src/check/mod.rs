@@ -284,7 +284,10 @@ fn judge_all(
 fn old_objects(arguments: &Arguments, mut complain: impl FnMut(Problem)) -> OldObjects {
     let mut old = OldObjects::new();
     each(&arguments.old, |object| match object {
-        Ok(Object { content: Content::Object(object), .. }) => {
+        Ok(Object { content: Content::Object(mut object), .. }) => {
+            if object.is("", "Secret") {
+                state::complete_secret(&mut object);
+            }
             old.insert(object.identity(&arguments.namespace), object);
         }
         // A recorded review has its old object within.

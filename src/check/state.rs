@@ -231,13 +231,16 @@ pub(super) fn complete_secret(secret: &mut ApiObject) {
             }
         }
     }
-    let are_strings = |strings: &Map<String, Value>| strings.values().all(Value::is_string);
+    // Go takes null for an empty one.
+    let are_strings =
+        |strings: &Map<String, Value>| strings.values().all(|text| text.is_string() || text.is_null());
     let can_hold = matches!(fields.get("data"), None | Some(Value::Null | Value::Object(_)));
     let strings = fields.get("stringData").and_then(Value::as_object).filter(|_| can_hold);
     let Some(strings) = strings.filter(|strings| are_strings(strings)).cloned() else { return };
     fields.remove("stringData");
-    let encoded =
-        strings.into_iter().filter_map(|(key, text)| Some((key, BASE64_STANDARD.encode(text.as_str()?))));
+    let encoded = strings
+        .into_iter()
+        .map(|(key, text)| (key, BASE64_STANDARD.encode(text.as_str().unwrap_or_default())));
     let encoded = encoded.map(|(key, text)| (key, Value::from(text)));
     match fields.get_mut("data") {
         Some(Value::Object(data)) => data.extend(encoded),

@@ -66,13 +66,8 @@ impl SecretsAnswer {
         match of_use.len() {
             0 => Self::Found(others),
             few if few <= MOST_SECRETS as usize => Self::Found(of_use),
-            _ => Self::too_many(),
+            _ => Self::Unknown(format!("more than {MOST_SECRETS}").into()),
         }
-    }
-
-    /// That there are more than are looked at.
-    pub fn too_many() -> Self {
-        Self::Unknown(format!("more than {MOST_SECRETS}").into())
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kube::api::{DynamicObject, ListParams};
 use kube::core::ApiResource;
+use kube::discovery::ApiGroup;
 use kube::{Api, Client, ResourceExt, discovery};
 use serde_json::value::to_raw_value;
 
@@ -45,10 +46,18 @@ pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References
 /// How the cluster serves a kind; `None` if it does not know it.
 async fn resource(client: &Client, kind: ReferrerKind) -> Result<Option<ApiResource>, RefsError> {
     match discovery::group(client, kind.group()).await {
-        Ok(group) => Ok(group.recommended_kind(&kind.to_string()).map(|(resource, _)| resource)),
+        Ok(group) => Ok(newest(&group, &kind.to_string())),
         Err(error) if is_unknown(&error) => Ok(None),
         Err(error) => Err(failed(&format!("find out which kinds of {} there are", kind.group()), &error)),
     }
+}
+
+/// A kind as the first of the versions serves it that do: the one that a group prefers need not have all its kinds.
+fn newest(group: &ApiGroup, kind: &str) -> Option<ApiResource> {
+    group.versions().find_map(|version| {
+        let resources = group.versioned_resources(version).into_iter();
+        resources.map(|(resource, _)| resource).find(|resource| resource.kind == kind)
+    })
 }
 
 /// A group that is not there is one that does not answer to its name.

@@ -27,7 +27,7 @@ What is read is read with your own rights: bindings of all namespaces, and the o
 that a binding to it is in. A kind that the cluster does not know points to nothing. The Secret itself is not read.
 
 With -o json there is one object: secret, isUsed, and referrers, each with kind, namespace, name, fields (path and \
-purposes of each that names the Secret) and users (what names a binding).
+purposes of each that names the Secret) and users (what names a binding, and by which field).
 
 Exit codes: 0 nothing points to it; 1 something does; 2 it could not be told (the reason is on standard error), or the command \
 line is wrong.
@@ -128,8 +128,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(report.is_used)
     });
     match written {
-        Ok(_) if has_problem => ExitCode::from(2),
-        Ok(is_used) => ExitCode::from(u8::from(is_used)),
+        Ok(true) => ExitCode::from(1),
+        Ok(false) if !has_problem => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(2),
         Err(error) => {
             say(&error.to_string());
             ExitCode::from(2)

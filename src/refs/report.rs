@@ -23,7 +23,15 @@ struct Line {
     #[serde(flatten)]
     object: Named,
     fields: Vec<Field>,
-    users: Vec<Named>,
+    users: Vec<User>,
+}
+
+/// What names a binding.
+#[derive(Debug, Serialize)]
+struct User {
+    #[serde(flatten)]
+    object: Named,
+    field: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,7 +73,7 @@ impl Report {
         let referrers = uses.iter().map(|one| Line {
             object: Named::of(&one.referrer),
             fields: one.places.iter().map(Field::of).collect(),
-            users: one.users.iter().map(|user| Named::of(user)).collect(),
+            users: one.users.iter().map(|(user, field)| User { object: Named::of(user), field }).collect(),
         });
         Self { secret: secret.to_string(), is_used: !uses.is_empty(), referrers: referrers.collect() }
     }
@@ -80,7 +88,8 @@ impl fmt::Display for Report {
         for line in &self.referrers {
             let fields: Vec<&str> = line.fields.iter().map(|field| &*field.told).collect();
             write!(formatter, "  {} ({})", line.object, fields.join(", "))?;
-            let users: Vec<String> = line.users.iter().map(ToString::to_string).collect();
+            let users = line.users.iter().map(|user| format!("{} ({})", user.object, user.field));
+            let users: Vec<String> = users.collect();
             if !users.is_empty() {
                 write!(formatter, ", named by {}", users.join(", "))?;
             }

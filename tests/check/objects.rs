@@ -136,6 +136,38 @@ fn a_secret_that_modules_are_pulled_with_is_warned_of(
     assert_eq!(elsewhere.line()["warnings"], json!([]), "regcred is not asked about it");
 }
 
+/// The API server has made one of both before it asks.
+#[rstest]
+#[case::text("stringData: {.dockerconfigjson: '{\"auths\":{}}'}")]
+#[case::text_before_data(
+    "data: {.dockerconfigjson: e30=}\nstringData: {.dockerconfigjson: '{\"auths\":{}}'}"
+)]
+#[case::broken_lines("data:\n  .dockerconfigjson: |\n    eyJhdXRocyI6\n    e319\n")]
+#[case::nothing("stringData: {.dockerconfigjson: null}")]
+fn a_secret_of_a_file_is_judged_as_it_would_be_stored(#[case] content: &str) {
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockerconfigjson\nmetadata:\n  name: a\n  namespace: team-a\n  \
+         labels: {{operator.kyma-project.io/oci-registry-cred: a, operator.kyma-project.io/managed-by: lifecycle-manager}}\n\
+         {content}\n"
+    );
+    let files = files(&secret);
+    let told = files.check(&["-f", "object.yaml", "-o", "json"]).line();
+    let warning = "this Secret has credentials for no registry: modules would be pulled without any";
+    assert_eq!(told["warnings"], json!([warning]));
+    files.add("old.yaml", "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockerconfigjson\nmetadata:\n  name: a\n  \
+        namespace: team-a\n  \
+        labels: {operator.kyma-project.io/oci-registry-cred: a, operator.kyma-project.io/managed-by: lifecycle-manager}\n\
+        stringData: {.dockerconfigjson: '{\"auths\":{}}'}\n");
+    let update = ["-f", "object.yaml", "--old", "old.yaml", "--operation=update", "-o", "json"];
+    let changed = files.check(&update).line();
+    let is_empty = content.contains("null");
+    assert_eq!(
+        changed["warnings"],
+        if is_empty { json!([warning]) } else { json!([]) },
+        "it stays as it was"
+    );
+}
+
 /// Where regcred is limited to some namespaces it looks for the Secrets of a module in these alone.
 #[rstest]
 #[case::everywhere(&[], "")]

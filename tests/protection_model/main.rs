@@ -1,4 +1,5 @@
-//! The protocol by which a protected Secret cannot vanish, in every order of its steps, within bounds.
+//! The protocol by which a protected Secret will not vanish, in every order of its steps, within bounds. Nothing of regcred carries it
+//! out yet.
 //!
 //! Two admissions race: a Shoot takes the Secret up, and the Secret is deleted. Neither sees the other's object. What a step is here
 //! is one request to an API server, or one answer; between any two of them anything else can happen.
@@ -15,7 +16,7 @@
 //! | ... somebody holds the Secret by a finalizer | the commit sets a deletionTimestamp; `LetGo` |
 //! | `kubectl replace` of the Secret | `Replace`: the mutating entry puts back the label and open reservations |
 //! | the leader labels; withdraws; takes the label off | `Label`; `Decide`, `LeaderLists`, `WriteDecided`; `LeaderDies` between them |
-//! | T | a reservation is withdrawn while its write is under way by a mutant only: that is the assumption |
+//! | T, how long after its reservation a write may still be stored | a reservation is withdrawn while its write is under way by a mutant only: that is the assumption |
 //! | two servers, watch events late | whoever looks into an index, the leader too, may see any earlier state of any Shoot |
 //!
 //! That is more than two servers whose indexes follow in order, each late by another amount: it is any number of them, and those that were

@@ -10,6 +10,7 @@ use crate::state::{Deletion, Reference, SHOOTS, Secret, State, Step};
 pub(crate) const SAFE: &str = "what a Shoot refers to has not vanished";
 /// Once nothing is in flight the leader's steps alone lead to where nothing is left to do. Then the Secret has no reservation, the label
 /// if and only if it is referred to, whoever has lost its Secret was told, and a DELETE is refused if and only if a Shoot refers.
+/// Followed from every state, but in one order of the leader's steps.
 pub(crate) const AT_REST: &str = "left alone, the leader leaves no reservation and nothing stuck";
 const SHOOT_WINS: &str = "a DELETE is reviewed when the Shoot has taken the Secret up";
 const DELETION_WINS: &str = "the Secret goes while a Shoot that takes it up is reviewed";

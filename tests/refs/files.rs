@@ -46,7 +46,7 @@ fn who_uses_a_secret_is_told_with_the_fields_that_name_it() {
     assert_eq!(
         run.output,
         "Secret garden-core/account is in use:\n  \
-         SecretBinding garden-dev/account (secretRef), named by Shoot garden-dev/b\n  \
+         SecretBinding garden-dev/account (secretRef), named by Shoot garden-dev/b (spec.secretBindingName)\n  \
          CredentialsBinding garden-other/unused (credentialsRef)\n"
     );
 }
@@ -71,7 +71,9 @@ fn json_has_the_same() {
             "referrers": [
                 {
                     "kind": "SecretBinding", "namespace": "garden-dev", "name": "account", "fields": [{"path": "secretRef", "purposes": []}],
-                    "users": [{"kind": "Shoot", "namespace": "garden-dev", "name": "b"}],
+                    "users": [
+                        {"kind": "Shoot", "namespace": "garden-dev", "name": "b", "field": "spec.secretBindingName"},
+                    ],
                 },
                 {
                     "kind": "CredentialsBinding", "namespace": "garden-other", "name": "unused",
@@ -96,6 +98,18 @@ fn what_cannot_be_read_leaves_it_open_and_is_told() {
     let run = refs(Path::new("/nonexistent"), &["garden-dev/creds", "--state", state]);
     assert_eq!((run.code, &*run.output), (2, ""));
     assert!(run.errors.contains("broken.yaml"), "{}", run.errors);
+}
+
+#[test]
+fn what_uses_it_is_certain_whatever_else_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("broken.yaml"), "kind: [").unwrap();
+    let used = shoot("garden-dev", "a", &["creds"]).to_string();
+    std::fs::write(folder.path().join("shoot.json"), used).unwrap();
+    let state = folder.path().to_str().unwrap();
+    let run = refs(Path::new("/nonexistent"), &["garden-dev/creds", "--state", state]);
+    assert_eq!(run.code, 1);
+    assert!(run.errors.contains("broken.yaml") && run.output.contains("is in use"), "{run:?}");
 }
 
 #[rstest]

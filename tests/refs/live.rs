@@ -42,7 +42,8 @@ async fn a_cluster_is_asked_with_the_rights_of_whoever_runs_the_command() {
             1,
             "Secret garden-core/account is in use:\n  \
              SecretBinding garden-core/account (secretRef)\n  \
-             CredentialsBinding garden-dev/account (credentialsRef), named by Shoot garden-dev/bound\n"
+             CredentialsBinding garden-dev/account (credentialsRef), named by Shoot garden-dev/bound \
+             (spec.credentialsBindingName)\n"
         ),
         "{run:?}"
     );

@@ -44,18 +44,18 @@ impl SelectedSecrets {
         }
     }
 
-    /// Those where they are of use; only if there is none, those of all the scope, of which some are enough.
+    /// Those where they are of use; only if there is none, those of the rest of the scope.
     async fn look(&self, query: &SecretQuery) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
         let of_use = query.namespaces.iter().filter(|name| self.scope.covers(name));
-        let found = self.list_each(of_use.map(|name| Some(&**name)), query, true).await?;
+        let found = self.list_each(of_use.map(|name| Some(&**name)), query).await?;
         if !found.is_empty() {
             return Ok(found);
         }
-        let is_all = query.namespaces.is_empty();
         match &self.scope {
-            Scope::All => self.list_each([None], query, is_all).await,
+            Scope::All => self.list_each([None], query).await,
             Scope::Listed(names) => {
-                self.list_each(names.iter().map(|name| Some(&**name)), query, is_all).await
+                let rest = names.iter().filter(|name| !query.namespaces.contains(*name));
+                self.list_each(rest.map(|name| Some(&**name)), query).await
             }
         }
     }
@@ -65,20 +65,19 @@ impl SelectedSecrets {
         &self,
         places: impl IntoIterator<Item = Option<&str>>,
         query: &SecretQuery,
-        is_all: bool,
     ) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
-        let parameters = ListParams::default().labels(&query.selector.to_string()).limit(MOST_SECRETS);
-        let lists: Vec<_> = places.into_iter().map(|place| self.list(place, &parameters, is_all)).collect();
+        // One more, for that there are more cannot be told from a token to go on by: others may follow that have other labels.
+        let parameters = ListParams::default().labels(&query.selector.to_string()).limit(MOST_SECRETS + 1);
+        let lists: Vec<_> = places.into_iter().map(|place| self.list(place, &parameters)).collect();
         let found: Vec<Vec<_>> = stream::iter(lists).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Those of a namespace, or of all namespaces; `is_all`, if fewer than there are would not do.
+    /// Those of a namespace, or of all namespaces; no more than it takes to tell that they are too many.
     async fn list(
         &self,
         namespace: Option<&str>,
         parameters: &ListParams,
-        is_all: bool,
     ) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
         let api: Api<Secret> = match namespace {
             None => Api::all(self.client.clone()),
@@ -87,9 +86,6 @@ impl SelectedSecrets {
         // It is never closed.
         let _turn = self.turns.acquire().await;
         match api.list(parameters).await {
-            Ok(list) if is_all && list.metadata.continue_.as_ref().is_some_and(|more| !more.is_empty()) => {
-                Err(SecretsAnswer::too_many())
-            }
             Ok(list) => Ok(list.items.iter().map(SelectedSecret::from).collect()),
             // The warning has no room for the name of the account, with which the API server's own words begin.
             Err(kube::Error::Api(status)) if status.code == FORBIDDEN => match namespace {

@@ -31,8 +31,8 @@ pub struct Use {
     pub referrer: Arc<Referrer>,
     /// The places in it that name the Secret.
     pub places: Vec<Reference>,
-    /// For a binding, the objects that name it.
-    pub users: Vec<Arc<Referrer>>,
+    /// For a binding, the objects that name it, and the field by which each does.
+    pub users: Vec<(Arc<Referrer>, &'static str)>,
 }
 
 impl References {
@@ -79,10 +79,15 @@ impl References {
             let pointers = self.said.get(referrer)?;
             let places = pointers.secrets.iter().filter(|reference| reference.secret == *secret);
             let users = self.of_bindings.get(&**referrer).into_iter().flatten();
+            let users = users.filter_map(|user| {
+                let (_, path) =
+                    self.said.get(user)?.bindings.iter().find(|(named, _)| *named == **referrer)?;
+                Some((Arc::clone(user), *path))
+            });
             Some(Use {
                 referrer: Arc::clone(referrer),
                 places: places.cloned().collect(),
-                users: users.cloned().collect(),
+                users: users.collect(),
             })
         });
         uses.collect()

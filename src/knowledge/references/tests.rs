@@ -35,7 +35,7 @@ fn of(references: &References, namespace: &str, name: &str) -> Vec<String> {
     let uses = references.of(&ObjectKey::new(namespace, name));
     let told = uses.into_iter().map(|one| {
         let places: Vec<String> = one.places.into_iter().map(|place| place.path).collect();
-        let by: Vec<String> = one.users.iter().map(ToString::to_string).collect();
+        let by: Vec<String> = one.users.iter().map(|(user, path)| format!("{user} ({path})")).collect();
         format!("{} {places:?} {by:?}", one.referrer)
     });
     told.collect()
@@ -62,8 +62,9 @@ fn a_secret_is_found_with_the_objects_and_places_that_name_it() {
 #[test]
 fn a_binding_names_a_secret_of_any_namespace_for_the_shoots_that_name_it_whichever_comes_first() {
     let binding = json!({"secretRef": {"name": "account", "namespace": "garden-core"}});
-    let expected =
-        [r#"SecretBinding garden-dev/account ["secretRef"] ["Shoot garden-dev/a", "Shoot garden-dev/b"]"#];
+    let expected = [
+        r#"SecretBinding garden-dev/account ["secretRef"] ["Shoot garden-dev/a (spec.secretBindingName)", "Shoot garden-dev/b (spec.secretBindingName)"]"#,
+    ];
     for binding_at in 0..3 {
         let mut references = References::default();
         for step in 0..3 {

@@ -80,11 +80,12 @@ impl<'a> Shoot<'a> {
         }
         for (number, provider) in items(spec.get("dns"), &["providers"]) {
             let path = || format!("spec.dns.providers[{number}]");
-            let reference = provider.field("credentialsRef");
-            places.object(reference, || format!("{}.credentialsRef", path()));
+            let before = places.found.len();
+            places.object(provider.field("credentialsRef"), || format!("{}.credentialsRef", path()));
             // Gardener keeps both alike where it knows both.
-            let name = |holder: Option<Json<'_>>, field| Some(holder?.field(field)?.text()?.to_string());
-            if name(reference, "name") != name(Some(provider), "secretName") {
+            let former = provider.field("secretName").and_then(Json::text);
+            let is_told = |reference: &Reference| Some(&*reference.secret.name) == former.as_deref();
+            if !places.found.get(before).is_some_and(is_told) {
                 places.name(provider.field("secretName"), || format!("{}.secretName", path()));
             }
         }
@@ -239,6 +240,11 @@ mod tests {
         let provider = |secret_name: &str| json!({"dns": {"providers": [{"credentialsRef": secret_reference("a"), "secretName": secret_name}]}});
         assert_eq!(references(&provider("a")).len(), 1);
         assert_eq!(references(&provider("b")).len(), 2);
+        let identity = json!({
+            "apiVersion": "security.gardener.cloud/v1alpha1", "kind": "WorkloadIdentity", "name": "a",
+        });
+        let beside = json!({"dns": {"providers": [{"credentialsRef": identity, "secretName": "a"}]}});
+        assert_eq!(references(&beside).len(), 1, "another kind of the same name is no Secret");
     }
 
     #[test]

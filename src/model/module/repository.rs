@@ -62,24 +62,27 @@ impl Repository {
     /// The same as go-containerregistry reads it (`pkg/name/repository.go`), to be held against keys: what begins with no
     /// host is of Docker Hub, also what begins with `localhost` and no port.
     pub fn target(&self, component: &str) -> Target {
-        Target::new(&self.within(component, DEFAULT_REGISTRY, |first| first.contains(['.', ':'])))
+        Target::new(&within(self.of_component(component), DEFAULT_REGISTRY, |first| {
+            first.contains(['.', ':'])
+        }))
     }
 
-    /// The same as the kubelet calls it, to be held against patterns of images.
+    /// Where it says that it is, as the kubelet would call that, to be held against patterns of images. Lifecycle Manager may
+    /// leave the path out.
     pub fn image_target(&self, component: &str) -> Target {
         let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
-        Target::new(&self.within(component, "docker.io", is_host))
+        let name = format!("{}/{COMPONENT_DESCRIPTORS}/{component}", self.base);
+        Target::new(&within(name, "docker.io", is_host))
     }
+}
 
-    /// With a name for Docker Hub, and what tells a host from the first part of a path.
-    fn within(&self, component: &str, docker_hub: &str, is_host: impl Fn(&str) -> bool) -> String {
-        let name = self.of_component(component);
-        let (first, rest) = name.split_once('/').unwrap_or((&name, ""));
-        match first {
-            "docker.io" | DEFAULT_REGISTRY => format!("{docker_hub}/{rest}"),
-            _ if is_host(first) => name,
-            _ => format!("{docker_hub}/{name}"),
-        }
+/// A name with one for Docker Hub, and what tells a host from the first part of a path.
+fn within(name: String, docker_hub: &str, is_host: impl Fn(&str) -> bool) -> String {
+    let (first, rest) = name.split_once('/').unwrap_or((&name, ""));
+    match first {
+        "docker.io" | DEFAULT_REGISTRY => format!("{docker_hub}/{rest}"),
+        _ if is_host(first) => name,
+        _ => format!("{docker_hub}/{name}"),
     }
 }
 

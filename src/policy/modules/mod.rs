@@ -121,11 +121,12 @@ fn judge(
 /// Whether what is found was not so before. What asked for no Secrets was pulled without any: with the label it is no worse, and
 /// it may be regcred that has added it.
 fn is_new(found: FindingKind, before: Asked<'_>, now: Asked<'_>) -> bool {
-    match found {
-        // What for does not matter.
-        FindingKind::NoSecret | FindingKind::SecretElsewhere => before.0.is_some() && before.0 != now.0,
-        _ => before.0.is_some() && before != now,
-    }
+    before.0.is_some()
+        && match found {
+            FindingKind::UncoveredRegistry | FindingKind::AmbiguousSecrets => before != now,
+            // What the Secrets are for does not matter.
+            _ => before.0 != now.0,
+        }
 }
 
 /// What decides about which Secrets are of use.

@@ -42,7 +42,11 @@ pub(super) fn judge(
         found.iter().partition(|secret| rules.looks_in(&secret.key.namespace));
     let mut findings = of_each(&looked_at);
     let is_certain = rules.looks_within(scope);
-    let no_secret = if is_certain { "no Secret" } else { "no Secret that regcred can see" };
+    let (no_secret, those) = if is_certain {
+        ("no Secret", "the Secrets")
+    } else {
+        ("no Secret that regcred can see", "the Secrets that regcred can see")
+    };
     let mut of_all = |kind, text, remedy| findings.push(SecretFinding { kind, text, remedy, is_certain });
     if found.is_empty() {
         of_all(
@@ -53,7 +57,7 @@ pub(super) fn judge(
     } else if looked_at.is_empty() {
         of_all(
             FindingKind::SecretElsewhere,
-            format!("Lifecycle Manager does not look where the Secrets are: {}", keys(&elsewhere)),
+            format!("Lifecycle Manager does not look where {those} are: {}", keys(&elsewhere)),
             "Write the Secret in a namespace of modules.secretNamespaces of regcred's configuration.",
         );
     } else {

@@ -190,6 +190,16 @@ fn a_module_in_a_public_registry_needs_no_label(#[case] public: &str, #[case] is
     assert_eq!(decide(&review, &configuration, &[]).reason, expected);
 }
 
+#[test]
+fn a_module_with_a_digest_for_a_name_is_in_the_registry_that_it_says() {
+    let mut descriptor = v2(json!([layer("raw-manifest", json!([]))]));
+    descriptor["component"]["repositoryContexts"] =
+        json!([{"baseUrl": "ghcr.io/org", "componentNameMapping": "sha256-digest"}]);
+    let review = review_of(&template(&descriptor), None);
+    let decision = decide(&review, "modules: {publicRegistries: [ghcr.io/org]}", &[]);
+    assert_eq!(decision.reason, Reason::NotConcerned);
+}
+
 #[rstest]
 #[case("docker.io/org", "docker.io/org")]
 #[case("index.docker.io/org", "docker.io/org")]

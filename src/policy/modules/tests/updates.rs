@@ -4,6 +4,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::scene::{decide, label, layer, refusal, review_of, template, v2};
+use crate::model::module::SelectedSecret;
 use crate::policy::Reason;
 
 fn unlabelled(names: &[&str]) -> Value {
@@ -93,8 +94,18 @@ fn a_secret_that_was_missing_before_is_missing_still_whatever_the_module_is_call
     let old = template(&v2(json!([layer("raw-manifest", json!([label()]))])));
     let mut new = old.clone();
     new["spec"]["descriptor"]["component"]["name"] = "example.io/module/renamed".into();
-    let denying = "modules: {findings: {noSecret: Deny, uncoveredRegistry: Deny}}";
-    assert_eq!(decide(&review_of(&new, Some(&old)), denying, &[]).reason, Reason::Warned);
+    let opaque = serde_json::from_value::<k8s_openapi::api::core::v1::Secret>(json!({
+        "metadata": {"namespace": "kcp-system", "name": "opaque"}, "type": "Opaque",
+    }));
+    let opaque = [SelectedSecret::from(&opaque.unwrap())];
+    for (finding, secrets) in
+        [("noSecret", &[][..]), ("unusableSecret", &opaque), ("unmanagedSecret", &opaque)]
+    {
+        let denying = format!("modules: {{findings: {{{finding}: Deny}}}}");
+        let renamed = decide(&review_of(&new, Some(&old)), &denying, secrets);
+        assert_eq!(renamed.reason, Reason::Warned, "{finding}");
+        assert_eq!(decide(&review_of(&new, None), &denying, secrets).reason, Reason::Refused, "{finding}");
+    }
 }
 
 #[test]
