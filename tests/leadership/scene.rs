@@ -82,11 +82,17 @@ impl Scene {
         leaders
     }
 
-    /// The one that leads and the one that does not.
+    /// The one that leads and the one that does not, and that has seen so in the Lease: who has not waits for nobody.
     pub(crate) async fn leader_and_follower(&self) -> (Arc<Replica>, Arc<Replica>) {
         let leader = self.leader_within(DURATION + RETRY + MARGIN).await;
         let replicas = self.installation.replicas();
         let follower = replicas.into_iter().find(|replica| !Arc::ptr_eq(replica, &leader)).unwrap();
+        let deadline = Instant::now() + DURATION + RETRY + MARGIN;
+        // Once it looks again it has taken in what it saw first.
+        while follower.metrics().await.sum("regcred_api_requests_total", &[("resource", "leases")]) < 2.0 {
+            assert!(Instant::now() < deadline, "the other does not look at the Lease");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         (leader, follower)
     }
 

@@ -3,6 +3,7 @@
 mod labelling;
 mod labels;
 mod properties;
+mod raw;
 mod scene;
 mod secrets;
 mod table;
