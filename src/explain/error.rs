@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::cluster::kubeconfig::NoCluster;
+use crate::cluster::kubeconfig::ReadError;
 
 /// Why a pod could not be explained.
 #[derive(Debug, Error)]
@@ -15,10 +15,8 @@ pub(super) enum ExplainError {
     NothingGiven,
     #[error("standard input can be read once: give - to only one of -f and --state")]
     StandardInputTwice,
-    #[error("the runtime could not be started: {0}")]
-    Runtime(io::Error),
     #[error(transparent)]
-    NoCluster(#[from] NoCluster),
+    Unread(#[from] ReadError),
     #[error(
         "there is no pod {name} in namespace {namespace} of the cluster; kubectl get pods -n {namespace} lists those \
          there are, and regcred explain -f explains one that is not created yet"
@@ -29,16 +27,10 @@ pub(super) enum ExplainError {
     )]
     NoPodInFiles { namespace: String, name: String },
     #[error(
-        "you may not {what}: {reason}; ask for that right, or give the objects as files by -f and --state"
-    )]
-    Forbidden { what: String, reason: String },
-    #[error(
         "this cluster knows no RegistryCredentials: regcred is not installed in it (kubectl apply -k manifests/), or \
          it is not the cluster that is meant (kubectl config current-context)"
     )]
     NotInstalled,
-    #[error("could not {what}: {reason}; check that the API server can be reached (kubectl version)")]
-    Api { what: String, reason: String },
     #[error("the explanation could not be written: {0}")]
     Output(io::Error),
 }

@@ -16,7 +16,8 @@ use crate::api::RegistryCredential;
 use crate::check::objects::ApiObject;
 use crate::check::problem::{Place, Problem};
 use crate::check::state::{AsServed, Objects};
-use crate::cluster::{brief, kubeconfig};
+use crate::cluster::brief;
+use crate::cluster::kubeconfig::{self, ReadError};
 use crate::model::ObjectKey;
 use crate::model::copy::Origin;
 use crate::model::credential::Credential;
@@ -74,25 +75,14 @@ pub(super) async fn read(
 async fn pod(client: &Client, namespace: &str, name: &str) -> Result<(Place, ApiObject), ExplainError> {
     let kind = ApiResource::erase::<Pod>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind);
-    let found =
-        api.get_opt(name).await.map_err(|error| failed(&format!("get pod {namespace}/{name}"), &error))?;
+    let found = api
+        .get_opt(name)
+        .await
+        .map_err(|error| ReadError::of(&format!("get pod {namespace}/{name}"), &error))?;
     let found = found.and_then(|pod| ApiObject::new(serde_json::to_value(pod).ok()?));
     let found = found
         .ok_or_else(|| ExplainError::NoPod { namespace: namespace.to_owned(), name: name.to_owned() })?;
     Ok((in_cluster(), found))
-}
-
-fn failed(what: &str, error: &kube::Error) -> ExplainError {
-    let (what, reason) = (what.to_owned(), brief(error));
-    if is_forbidden(error) {
-        ExplainError::Forbidden { what, reason }
-    } else {
-        ExplainError::Api { what, reason }
-    }
-}
-
-fn is_forbidden(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403))
 }
 
 /// Reads what there is, and keeps what cannot be read.
@@ -109,7 +99,7 @@ impl Reader {
         let api: Api<RegistryCredential> = Api::all(self.client.clone());
         let listed = api.list(&ListParams::default()).await.map_err(|error| match &error {
             kube::Error::Api(status) if status.code == 404 => ExplainError::NotInstalled,
-            _ => failed("list RegistryCredentials", &error),
+            _ => ReadError::of("list RegistryCredentials", &error).into(),
         })?;
         let usable = listed.items.iter().filter_map(|object| Credential::parse(object).ok()).collect();
         self.objects.credentials = listed.items.into_iter().map(|object| (in_cluster(), object)).collect();

@@ -20,6 +20,7 @@ use crate::check::problem::{Place, Problem, Reason};
 use crate::check::request::Requests;
 use crate::check::state::AsServed;
 use crate::check::{Format, Operation, note_absent, say};
+use crate::cluster::kubeconfig::{self, WhichCluster};
 use crate::policy::Answers;
 use crate::policy::explain::{Explained, Explanation, explain};
 use crate::review;
@@ -68,17 +69,12 @@ pub struct Arguments {
     #[arg(short = 'f', long = "filename", value_name = "PATH")]
     filenames: Vec<PathBuf>,
 
-    /// Files or folders that stand for the cluster; can be repeated
-    #[arg(long, value_name = "PATH")]
-    state: Vec<PathBuf>,
-
     /// The namespace of pods that name none; by default that of the kubeconfig, and with --state `default`
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
 
-    /// The context of the kubeconfig; by default its current one
-    #[arg(long, value_name = "NAME", conflicts_with = "state")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: WhichCluster,
 
     #[command(flatten)]
     served: AsServed,
@@ -98,7 +94,7 @@ enum Kind {
 impl Arguments {
     fn subjects(&self) -> Result<Subjects<'_>, ExplainError> {
         let standard_input = Path::new("-");
-        let inputs = self.filenames.iter().chain(&self.state);
+        let inputs = self.filenames.iter().chain(&self.cluster.state);
         if inputs.filter(|path| *path == standard_input).count() > 1 {
             return Err(ExplainError::StandardInputTwice);
         }
@@ -136,18 +132,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 fn explain_all(arguments: &Arguments, complain: &mut dyn FnMut(Problem)) -> Result<Standing, ExplainError> {
     let subjects = arguments.subjects()?;
-    let mut cluster = if arguments.state.is_empty() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(ExplainError::Runtime)?.block_on(live::read(
+    let mut cluster = if arguments.cluster.state.is_empty() {
+        kubeconfig::wait_for(live::read(
             &subjects,
-            arguments.context.as_deref(),
+            arguments.cluster.context.as_deref(),
             arguments.namespace.as_deref(),
             &arguments.served,
             complain,
-        ))?
+        ))??
     } else {
         let namespace = arguments.namespace.as_deref().unwrap_or("default");
-        source::read(&subjects, &arguments.state, namespace, &arguments.served, complain)?
+        source::read(&subjects, &arguments.cluster.state, namespace, &arguments.served, complain)?
     };
     for note in &cluster.notes {
         say(note);

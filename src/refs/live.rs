@@ -8,8 +8,8 @@ use kube::discovery::ApiGroup;
 use kube::{Api, Client, ResourceExt, discovery};
 use serde_json::value::to_raw_value;
 
-use super::{Arguments, RefsError};
-use crate::cluster::{brief, kubeconfig};
+use super::Arguments;
+use crate::cluster::kubeconfig::{self, ReadError};
 use crate::knowledge::References;
 use crate::model::ObjectKey;
 use crate::model::reference::{Pointers, Referrer, ReferrerKind};
@@ -18,8 +18,8 @@ use crate::model::reference::{Pointers, Referrer, ReferrerKind};
 const PER_PAGE: u32 = 500;
 
 /// Reads what may point to the Secret, and says which one that is.
-pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References), RefsError> {
-    let (client, default_namespace) = kubeconfig::client(arguments.context.as_deref()).await?;
+pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References), ReadError> {
+    let (client, default_namespace) = kubeconfig::client(arguments.cluster.context.as_deref()).await?;
     let secret = arguments.name.within(arguments.namespace.as_deref().unwrap_or(&default_namespace));
     let mut references = References::default();
     let (bindings, others): (Vec<ReferrerKind>, Vec<_>) =
@@ -44,11 +44,13 @@ pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References
 }
 
 /// How the cluster serves a kind; `None` if it does not know it.
-async fn resource(client: &Client, kind: ReferrerKind) -> Result<Option<ApiResource>, RefsError> {
+async fn resource(client: &Client, kind: ReferrerKind) -> Result<Option<ApiResource>, ReadError> {
     match discovery::group(client, kind.group()).await {
         Ok(group) => Ok(newest(&group, &kind.to_string())),
         Err(error) if is_unknown(&error) => Ok(None),
-        Err(error) => Err(failed(&format!("find out which kinds of {} there are", kind.group()), &error)),
+        Err(error) => {
+            Err(ReadError::of(&format!("find out which kinds of {} there are", kind.group()), &error))
+        }
     }
 }
 
@@ -75,16 +77,17 @@ async fn list(
     api: &Api<DynamicObject>,
     kind: ReferrerKind,
     references: &mut References,
-) -> Result<(), RefsError> {
+) -> Result<(), ReadError> {
     let mut page = ListParams::default().limit(PER_PAGE);
     loop {
-        let listed = api.list(&page).await.map_err(|error| failed(&format!("list {kind}s"), &error))?;
+        let listed =
+            api.list(&page).await.map_err(|error| ReadError::of(&format!("list {kind}s"), &error))?;
         for object in &listed.items {
             let key = ObjectKey::new(&object.namespace().unwrap_or_default(), &object.name_any());
             let referrer = Referrer { kind, key };
             let what = || format!("read {referrer}");
             let raw = to_raw_value(object)
-                .map_err(|error| RefsError::Api { what: what(), reason: error.to_string() })?;
+                .map_err(|error| ReadError::Api { what: what(), reason: error.to_string() })?;
             let pointers = Pointers::of(&referrer, &raw);
             references.apply(referrer, pointers);
         }
@@ -92,13 +95,5 @@ async fn list(
             Some(token) => page = page.continue_token(&token),
             None => return Ok(()),
         }
-    }
-}
-
-fn failed(what: &str, error: &kube::Error) -> RefsError {
-    let (what, reason) = (what.to_owned(), brief(error));
-    match error {
-        kube::Error::Api(status) if matches!(status.code, 401 | 403) => RefsError::Forbidden { what, reason },
-        _ => RefsError::Api { what, reason },
     }
 }

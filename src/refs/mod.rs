@@ -5,14 +5,13 @@ mod live;
 mod report;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 
 use crate::check::{Format, say};
-use crate::cluster::kubeconfig::NoCluster;
+use crate::cluster::kubeconfig::{self, ReadError, WhichCluster};
 use crate::knowledge::References;
 use crate::model::ObjectKey;
 use report::Report;
@@ -48,18 +47,13 @@ pub struct Arguments {
     #[arg(value_name = "NAMESPACE/NAME", value_parser = parse_name)]
     name: Name,
 
-    /// Files or folders that stand for the cluster; can be repeated
-    #[arg(long, value_name = "PATH")]
-    state: Vec<PathBuf>,
-
     /// The namespace of a Secret that is named without one, and of objects in files; by default that of the kubeconfig, and
     /// with --state `default`
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
 
-    /// The context of the kubeconfig; by default its current one
-    #[arg(long, value_name = "NAME", conflicts_with = "state")]
-    context: Option<String>,
+    #[command(flatten)]
+    cluster: WhichCluster,
 
     /// How the answer is written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -101,14 +95,8 @@ impl Name {
 /// Why it could not be told what uses a Secret.
 #[derive(Debug, Error)]
 enum RefsError {
-    #[error("the runtime could not be started: {0}")]
-    Runtime(io::Error),
     #[error(transparent)]
-    NoCluster(#[from] NoCluster),
-    #[error("you may not {what}: {reason}; ask for that right, or give the objects as files by --state")]
-    Forbidden { what: String, reason: String },
-    #[error("could not {what}: {reason}; check that the API server can be reached (kubectl version)")]
-    Api { what: String, reason: String },
+    Unread(#[from] ReadError),
     #[error("the answer could not be written: {0}")]
     Output(io::Error),
 }
@@ -139,12 +127,11 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn answer(arguments: &Arguments, complain: &mut dyn FnMut(String)) -> Result<Report, RefsError> {
-    let (secret, references): (ObjectKey, References) = if arguments.state.is_empty() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(RefsError::Runtime)?.block_on(live::read(arguments))?
+    let (secret, references): (ObjectKey, References) = if arguments.cluster.state.is_empty() {
+        kubeconfig::wait_for(live::read(arguments))??
     } else {
         let namespace = arguments.namespace.as_deref().unwrap_or("default");
-        (arguments.name.within(namespace), files::read(&arguments.state, namespace, complain))
+        (arguments.name.within(namespace), files::read(&arguments.cluster.state, namespace, complain))
     };
     Ok(Report::new(&secret, &references.of(&secret)))
 }

@@ -1,13 +1,10 @@
 use rstest::rstest;
 
 use super::*;
+use crate::model::gardener::tests::texts;
 
 fn path() -> FieldPath {
     FieldPath::new("url")
-}
-
-fn texts(errors: &[FieldError]) -> Vec<String> {
-    errors.iter().map(ToString::to_string).collect()
 }
 
 /// One error, of a value that is shown as it is.

@@ -19,6 +19,8 @@ mod registry_cache_config;
 mod registry_mirror;
 mod rsyslog_relp;
 mod shoot;
+#[cfg(test)]
+mod tests;
 
 pub use binding::{Binding, BindingKind};
 pub use field_error::{FieldError, FieldPath, Parted, joined};

@@ -1,10 +1,12 @@
 //! Shoots: which Secrets they name, and until when they need them.
 
+use std::collections::HashMap;
+
 use serde_json::value::RawValue;
 
 use super::binding::BindingKind;
 use super::field_error::FieldPath;
-use super::reference::{SecretReference, references};
+use super::reference::references;
 use crate::model::ObjectKey;
 use crate::model::json::Json;
 use crate::model::reference::Reference;
@@ -67,15 +69,14 @@ impl<'a> Shoot<'a> {
     pub fn references(self, namespace: &str) -> Vec<Reference> {
         let mut places = Places { namespace, found: Vec::new() };
         let Some(spec) = self.object.field("spec").map(Json::fields) else { return places.found };
-        let extensions = of_extensions(spec.get("extensions"));
+        let purposes = purposes(spec.get("extensions"));
         for (number, resource) in items(spec.get("resources"), &[]) {
             let before = places.found.len();
             places.object(resource.field("resourceRef"), || format!("spec.resources[{number}]"));
             if let Some(reference) = places.found.get_mut(before) {
                 let name = resource.field("name").and_then(Json::text);
-                let named = |reference: &&SecretReference| name.as_deref() == Some(&*reference.name);
-                let purposes = extensions.iter().filter(named);
-                reference.purposes = purposes.map(|reference| reference.explanation.clone()).collect();
+                let purposes = name.and_then(|name| purposes.get(&*name));
+                reference.purposes = purposes.cloned().unwrap_or_default();
             }
         }
         for (number, provider) in items(spec.get("dns"), &["providers"]) {
@@ -122,15 +123,19 @@ impl<'a> Shoot<'a> {
     }
 }
 
-/// The entries of `spec.resources` that the configurations of extensions refer to.
-fn of_extensions(extensions: Option<Json<'_>>) -> Vec<SecretReference> {
+/// What the configurations of extensions need entries of `spec.resources` for, by their names.
+fn purposes(extensions: Option<Json<'_>>) -> HashMap<String, Vec<String>> {
     let each = items(extensions, &[]).filter_map(|(number, extension)| {
         let fields = extension.fields();
         let extension_type = fields.get("type").and_then(Json::text)?;
         let path = FieldPath::new("spec").child("extensions").index(number).child("providerConfig");
         Some(references(&extension_type, fields.get("providerConfig")?, &path))
     });
-    each.flatten().collect()
+    let mut purposes: HashMap<String, Vec<String>> = HashMap::new();
+    for reference in each.flatten() {
+        purposes.entry(reference.name).or_default().push(reference.explanation);
+    }
+    purposes
 }
 
 /// Where Secrets are named.

@@ -1,9 +1,9 @@
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::gardener::tests::{secret, texts};
 
 const NO_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
      and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
@@ -23,10 +23,6 @@ fn config(mirrors: &Value) -> MirrorConfig {
         "apiVersion": "mirror.extensions.gardener.cloud/v1alpha1", "kind": "MirrorConfig", "mirrors": mirrors,
     });
     read(&config).unwrap()
-}
-
-fn texts(errors: &[FieldError]) -> Vec<String> {
-    errors.iter().map(ToString::to_string).collect()
 }
 
 #[rstest]
@@ -151,16 +147,6 @@ fn two_configurations_are_equal_that_mean_the_same(
 ) {
     let [first, second] = [first, second].map(|host| config(&json!([{"hosts": [host]}])));
     assert_eq!(first == second, expected);
-}
-
-/// An immutable Secret foo/bar.
-fn secret(data: &[(&str, &str)]) -> Secret {
-    let mut secret = Secret { immutable: Some(true), ..Secret::default() };
-    secret.metadata.namespace = Some("foo".into());
-    secret.metadata.name = Some("bar".into());
-    let value = |text: &str| ByteString(text.as_bytes().to_vec());
-    secret.data = Some(data.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect());
-    secret
 }
 
 fn secret_errors(secret: &Secret) -> Vec<String> {

@@ -4,12 +4,12 @@ mod static_rules;
 mod update_rules;
 mod warnings;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::gardener::field_error::{FieldError, FieldPath};
+use crate::model::gardener::field_error::FieldPath;
+use crate::model::gardener::tests::{secret, texts};
 
 /// Where the `providerConfig` is in these tables.
 fn path() -> FieldPath {
@@ -34,20 +34,6 @@ fn in_version(version: &str, caches: &Value) -> RegistryConfig {
 fn read(config: &Value) -> Option<RegistryConfig> {
     let raw = serde_json::value::to_raw_value(config).unwrap();
     RegistryConfig::read((&*raw).into())
-}
-
-fn texts(errors: &[FieldError]) -> Vec<String> {
-    errors.iter().map(ToString::to_string).collect()
-}
-
-/// An immutable Secret foo/bar.
-fn secret(data: &[(&str, &str)]) -> Secret {
-    let mut secret = Secret { immutable: Some(true), ..Secret::default() };
-    secret.metadata.namespace = Some("foo".into());
-    secret.metadata.name = Some("bar".into());
-    let value = |text: &str| ByteString(text.as_bytes().to_vec());
-    secret.data = Some(data.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect());
-    secret
 }
 
 fn credentials(username: &str, password: &str) -> Secret {

@@ -1,3 +1,4 @@
+use k8s_openapi::ByteString;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
