@@ -135,7 +135,7 @@ impl State {
                     let selected =
                         selected.filter(|(_, secret)| self.known.scope.covers(&secret.key.namespace));
                     let selected = selected.map(|(_, secret)| secret.clone()).collect();
-                    answers.secrets = Some(SecretsAnswer::to(&query, selected));
+                    answers.secrets = Some(SecretsAnswer::for_query(&query, selected));
                 }
                 Need::Copy { wanted, is_dry_run } => {
                     let missing = if is_dry_run { CopyAnswer::Absent } else { CopyAnswer::Created };

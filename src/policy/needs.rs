@@ -57,7 +57,7 @@ pub enum SecretsAnswer {
 
 impl SecretsAnswer {
     /// What these are for whoever asks so: those that are of use, if they are not too many, or else some that are not.
-    pub fn to(query: &SecretQuery, found: Vec<SelectedSecret>) -> Self {
+    pub fn for_query(query: &SecretQuery, found: Vec<SelectedSecret>) -> Self {
         let is_of_use = |secret: &SelectedSecret| {
             query.namespaces.is_empty() || query.namespaces.contains(&secret.key.namespace)
         };

@@ -24,31 +24,17 @@ fn malformed() -> Value {
     v2(json!([layer("raw-manifest", json!([{"name": "oci-registry-cred", "value": {}}]))]))
 }
 
+/// The module in another version, in which its layers are as they were.
+fn changed(mut module: Value) -> Value {
+    module["component"]["version"] = "1.0.1".into();
+    module
+}
+
 /// With the defaults.
 const UPDATES: &[Row] = &[
     ("the same", Some(unlabelled), unlabelled, true, 0),
-    (
-        "wrong as before",
-        Some(unlabelled),
-        || {
-            let mut module = unlabelled();
-            module["component"]["version"] = "1.0.1".into();
-            module
-        },
-        true,
-        1,
-    ),
-    (
-        "malformed as before",
-        Some(malformed),
-        || {
-            let mut module = malformed();
-            module["component"]["version"] = "1.0.1".into();
-            module
-        },
-        true,
-        1,
-    ),
+    ("wrong as before", Some(unlabelled), || changed(unlabelled()), true, 1),
+    ("malformed as before", Some(malformed), || changed(malformed()), true, 1),
     (
         "one more layer",
         Some(unlabelled),
@@ -80,11 +66,7 @@ const CONFIGURED: &[Row] = &[
     (
         "a Secret that was missing before",
         Some(|| labelled("absent")),
-        || {
-            let mut module = labelled("absent");
-            module["component"]["version"] = "1.0.1".into();
-            module
-        },
+        || changed(labelled("absent")),
         true,
         1,
     ),

@@ -38,7 +38,7 @@ impl SelectedSecrets {
     /// The Secrets that are asked for.
     pub async fn by(&self, query: &SecretQuery) -> SecretsAnswer {
         match tokio::time::timeout(TIMEOUT, self.look(query)).await {
-            Ok(Ok(found)) => SecretsAnswer::to(query, found),
+            Ok(Ok(found)) => SecretsAnswer::for_query(query, found),
             Ok(Err(unknown)) => unknown,
             Err(_) => SecretsAnswer::Unknown("the API server did not answer in time".into()),
         }

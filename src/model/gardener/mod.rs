@@ -6,13 +6,13 @@
 mod address;
 mod binding;
 mod dns_rule;
+mod extension_reference;
 mod field_error;
 mod go_duration;
 mod go_quote;
 mod go_url;
 mod quantity;
 mod reading;
-mod reference;
 mod referenced_secret;
 mod registry_cache;
 mod registry_cache_config;
@@ -23,8 +23,8 @@ mod shoot;
 mod tests;
 
 pub use binding::{Binding, BindingKind};
+pub use extension_reference::{Content, SecretReference, references};
 pub use field_error::{FieldError, FieldPath, Parted, joined};
-pub use reference::{Content, SecretReference, references};
 pub use registry_cache::{
     EXTENSION_TYPE as REGISTRY_CACHE, RegistryConfig, credential_errors, credential_warnings,
 };

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::binding::BindingKind;
+use super::extension_reference::references;
 use super::field_error::FieldPath;
-use super::reference::references;
 use crate::model::ObjectKey;
 use crate::model::json::Json;
 use crate::model::reference::Reference;

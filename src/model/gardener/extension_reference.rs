@@ -169,5 +169,5 @@ fn text(json: Json<'_>, field: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "reference_tests.rs"]
+#[path = "extension_reference_tests.rs"]
 mod tests;
