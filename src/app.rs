@@ -20,6 +20,7 @@ use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
+use crate::cluster::protection::Inquiry;
 use crate::cluster::watch;
 use crate::configuration::{self, ConfigurationFile, FileError};
 use crate::controller::copies::CopySettings;
@@ -171,6 +172,8 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
 
+    let inquiry = Inquiry::new(client.clone(), index.snapshot().scope.clone());
+
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
     let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
@@ -199,7 +202,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     };
     leader.spawn(arguments, &registry, &mut tasks)?;
     let reviewer =
-        Reviewer::new(client, index, rules, carrier, pending, readiness.clone(), admission_metrics);
+        Reviewer::new(client, index, rules, carrier, inquiry, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let mut election = tokio::spawn(elect(elector, readiness.clone(), shutdown.clone()));
     let serving = server.run(

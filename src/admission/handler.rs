@@ -12,6 +12,7 @@ use tracing::{Instrument, debug, info, info_span};
 use super::needs::Needs;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
+use crate::cluster::protection::Inquiry;
 use crate::configuration;
 use crate::knowledge::Index;
 use crate::policy::{Answers, Decision, Outcome, Patch, Rule, Step};
@@ -37,11 +38,12 @@ impl Reviewer {
         index: Arc<Index>,
         configuration: configuration::Current,
         carrier: Carrier,
+        inquiry: Inquiry,
         pending: Pending,
         readiness: Readiness,
         metrics: AdmissionMetrics,
     ) -> Self {
-        let needs = Needs::new(client, &index.snapshot().scope, carrier, metrics.clone());
+        let needs = Needs::new(client, &index.snapshot().scope, carrier, inquiry, metrics.clone());
         Self { index, configuration, needs, pending, readiness, metrics }
     }
 
@@ -121,7 +123,7 @@ fn log(rule: Rule, decision: &Decision) {
     let (rule, reason) = (rule.as_str(), decision.reason.as_str());
     let refusal = match &decision.outcome {
         Outcome::Allowed => None,
-        Outcome::Denied(message) => Some(message),
+        Outcome::Denied(message) | Outcome::Postponed(message) => Some(message),
     };
     if added.is_some() || refusal.is_some() || !decision.warnings.texts().is_empty() {
         info!(rule, reason, added, audited, refusal, warnings = ?decision.warnings.texts(), "decided");

@@ -1,6 +1,7 @@
 //! The way of a review through the parts: decode, decide, carry out what the decision needs, encode.
 
 mod handler;
+mod inquiries;
 mod needs;
 
 pub use handler::Reviewer;

@@ -4,7 +4,9 @@ use futures::FutureExt;
 use futures::future::join_all;
 use kube::Client;
 
+use super::inquiries;
 use crate::cluster::carrier::Carrier;
+use crate::cluster::protection::Inquiry;
 use crate::cluster::reads;
 use crate::cluster::selected_secrets::SelectedSecrets;
 use crate::model::copy::Wanted;
@@ -15,7 +17,7 @@ use crate::server::Deadline;
 use crate::telemetry::admission_metrics::AdmissionMetrics;
 
 /// What a need is told when the deadline came first.
-const OUT_OF_TIME: &str = "this request's time was over";
+pub(super) const OUT_OF_TIME: &str = "this request's time was over";
 
 /// Carries out needs with the cluster.
 #[derive(Clone)]
@@ -23,18 +25,26 @@ pub(super) struct Needs {
     client: Client,
     carrier: Carrier,
     selected: SelectedSecrets,
+    inquiry: Inquiry,
     metrics: AdmissionMetrics,
 }
 
 impl Needs {
-    pub(super) fn new(client: Client, scope: &Scope, carrier: Carrier, metrics: AdmissionMetrics) -> Self {
-        Self { selected: SelectedSecrets::new(client.clone(), scope.clone()), client, carrier, metrics }
+    pub(super) fn new(
+        client: Client,
+        scope: &Scope,
+        carrier: Carrier,
+        inquiry: Inquiry,
+        metrics: AdmissionMetrics,
+    ) -> Self {
+        let selected = SelectedSecrets::new(client.clone(), scope.clone());
+        Self { client, carrier, selected, inquiry, metrics }
     }
 
     /// Carries out all at the same time, under one deadline. What is not done by then is answered as such; a write
     /// goes on, and its result is remembered.
     pub(super) async fn carry_out(&self, needs: Vec<Need>, answers: &mut Answers, deadline: &Deadline) {
-        let mut copies = Vec::new();
+        let (mut copies, mut protected) = (Vec::new(), Vec::new());
         for need in needs {
             match need {
                 Need::Namespace(name) => {
@@ -56,9 +66,11 @@ impl Needs {
                         (name, answer.unwrap_or_else(|_| out_of_time()))
                     }));
                 }
+                need => protected.push(need),
             }
         }
         answers.copies.extend(join_all(copies).await);
+        inquiries::carry_out(&self.inquiry, protected, answers, deadline).await;
     }
 
     async fn copy(&self, wanted: Wanted, is_dry_run: bool) -> CopyAnswer {

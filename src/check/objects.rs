@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::documents::{Body, Document, documents};
 use super::problem::{Place, Problem, Reason};
 use super::read::{Input, inputs};
+use crate::model::ObjectKey;
+use crate::model::reference::{Referrer, ReferrerKind};
 
 /// One object of an input.
 #[derive(Debug)]
@@ -64,6 +66,13 @@ impl ApiObject {
         let own = self.metadata("namespace");
         let namespace = if own.is_empty() { namespace } else { own };
         (self.group.clone(), self.kind.clone(), namespace.to_owned(), self.metadata("name").to_owned())
+    }
+
+    /// The object as one that may point to Secrets.
+    pub(crate) fn referrer(&self, namespace: &str) -> Option<Referrer> {
+        let kind = ReferrerKind::ALL.into_iter().find(|kind| self.is(kind.group(), &kind.to_string()))?;
+        let (_, _, namespace, name) = self.identity(namespace);
+        Some(Referrer { kind, key: ObjectKey::new(&namespace, &name) })
     }
 
     /// Its kind and name, for sentences.

@@ -107,6 +107,9 @@ impl<W: Write> Report<W> {
             Some(Patch::ModuleLabels(added)) => {
                 writeln!(output, "    would add {added}")?;
             }
+            Some(Patch::SecretMarks(added)) => {
+                writeln!(output, "    would add {}", added.summary())?;
+            }
             None => {}
         }
         for effect in &decision.effects {
@@ -156,7 +159,7 @@ impl<W: Write> Report<W> {
 fn message(decision: &Decision) -> Option<&str> {
     match &decision.outcome {
         Outcome::Allowed => None,
-        Outcome::Denied(message) => Some(message),
+        Outcome::Denied(message) | Outcome::Postponed(message) => Some(message),
     }
 }
 

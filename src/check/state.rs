@@ -8,6 +8,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use clap::Args;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::core::ObjectMeta;
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
 use super::objects::{ApiObject, Content, each};
@@ -22,6 +23,8 @@ use crate::model::copy::{CopyAnswer, Origin};
 use crate::model::credential::CredentialError;
 use crate::model::module::SelectedSecret;
 use crate::model::namespace::{Namespace, REGCRED_NAMESPACE};
+use crate::model::protection::{Listing, LiveReferrer, SecretAnswer, WholeSecret};
+use crate::model::reference::{Pointers, Referrer};
 use crate::model::scope::{self, Scope};
 use crate::policy::{Answers, NamespaceAnswer, Need, SecretsAnswer};
 
@@ -52,6 +55,8 @@ pub(crate) struct State {
     pub(crate) known: Arc<Snapshot>,
     /// All Secrets, for a copy's place may be taken.
     secrets: HashMap<ObjectKey, ObjectMeta>,
+    /// The same with what is in them, for what points to them may need that.
+    whole_secrets: HashMap<ObjectKey, WholeSecret>,
     /// The Secrets with labels, by which a module's label may select them, and what is in each.
     labelled: Vec<(BTreeMap<String, String>, SelectedSecret)>,
     /// What the rules are to be.
@@ -69,6 +74,7 @@ pub(crate) struct Objects {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) namespaces: Vec<ObjectMeta>,
     pub(crate) service_accounts: Vec<ServiceAccount>,
+    pub(crate) referrers: Vec<(Referrer, Pointers)>,
 }
 
 impl State {
@@ -144,8 +150,45 @@ impl State {
                         found.map_or(missing, |found| CopyAnswer::of_existing(found, &wanted.credential));
                     answers.copies.insert(wanted.credential.name.clone(), answer);
                 }
+                need => self.answer_of_protection(need, answers),
             }
         }
+    }
+
+    /// Answers what is asked about Secrets that are pointed to. What is not in the state is not there.
+    fn answer_of_protection(&self, need: Need, answers: &mut Answers) {
+        match need {
+            Need::ReferencedSecret(key) => {
+                let answer = self.whole_secret(&key);
+                answers.referenced.insert(key, answer);
+            }
+            // Nothing is written here, and nobody else writes.
+            Need::Reserve { secret, .. } => {
+                let answer = self.whole_secret(&secret);
+                answers.reserved.insert(secret, answer);
+            }
+            Need::Referrer(referrer) => {
+                let pointers = self.known.references.pointers(&referrer).cloned();
+                let found = pointers.map(|pointers| LiveReferrer::Found {
+                    uid: Arc::default(),
+                    resource_version: Arc::default(),
+                    pointers,
+                });
+                answers.referrers.insert(referrer, found.unwrap_or(LiveReferrer::Absent));
+            }
+            Need::Referrers(secret) => {
+                let uses = self.known.references.of(&secret).into_iter();
+                answers.listing =
+                    Some(Listing::Complete(uses.map(|one| (one.referrer, one.places)).collect()));
+            }
+            // Who asks is not known.
+            Need::MayBypass { .. } => answers.may_bypass = Some(false),
+            Need::Namespace(_) | Need::Secrets(_) | Need::Copy { .. } => {}
+        }
+    }
+
+    fn whole_secret(&self, key: &ObjectKey) -> SecretAnswer {
+        self.whole_secrets.get(key).map_or(SecretAnswer::Absent, |secret| SecretAnswer::Found(secret.clone()))
     }
 }
 
@@ -164,7 +207,14 @@ impl Objects {
                 account.metadata = placed(account.metadata, namespace);
                 self.service_accounts.push(account);
             }
-            _ => {}
+            _ => {
+                if let Some(referrer) = object.referrer(namespace)
+                    && let Ok(raw) = to_raw_value(&object.value)
+                {
+                    let pointers = Pointers::of(&referrer, &raw);
+                    self.referrers.push((referrer, pointers));
+                }
+            }
         }
         Ok(())
     }
@@ -203,6 +253,12 @@ impl Objects {
             Some((labels, SelectedSecret::from(secret)))
         });
         let labelled = labelled.collect();
+        let whole =
+            self.secrets.iter().filter_map(|secret| Some((key_of(&secret.metadata)?, secret.clone().into())));
+        let whole_secrets = whole.collect();
+        for (referrer, pointers) in self.referrers {
+            index.apply_referrer(referrer, pointers);
+        }
         let secrets =
             self.secrets.into_iter().filter_map(|secret| Some((key_of(&secret.metadata)?, secret.metadata)));
         let account_pull_secrets = self.service_accounts.into_iter().filter_map(|account| {
@@ -213,6 +269,7 @@ impl Objects {
             known: index.snapshot(),
             account_pull_secrets: account_pull_secrets.collect(),
             secrets: secrets.collect(),
+            whole_secrets,
             labelled,
             configuration: Configuration::default(),
             absent_namespaces: BTreeSet::new(),

@@ -8,6 +8,7 @@ pub mod kubeconfig;
 mod lists;
 pub mod pending;
 pub mod pods;
+pub mod protection;
 mod reach;
 pub mod reads;
 pub mod selected_secrets;

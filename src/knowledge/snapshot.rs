@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::copy::Copy;
 use super::credentials::Directory;
+use super::references::References;
 use crate::api::RegistryCredentialStatus;
 use crate::model::ObjectKey;
 use crate::model::consent::Consent;
@@ -53,6 +54,10 @@ pub struct Snapshot {
     pub(super) places: imbl::HashMap<Arc<str>, imbl::OrdSet<ObjectKey>>,
     /// Writes that did not succeed, remembered until they may be tried again.
     pub setbacks: imbl::HashMap<CopyKey, Setback>,
+    /// What points to Secrets.
+    pub references: References,
+    /// The user that regcred itself is to the API server, once that is known.
+    pub own_user: Option<Arc<str>>,
 }
 
 /// A credential as it is stored, besides its spec.

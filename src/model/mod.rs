@@ -18,6 +18,7 @@ pub mod module;
 pub mod namespace;
 mod object_key;
 pub mod pod;
+pub mod protection;
 pub mod reference;
 pub mod scope;
 pub mod source;

@@ -35,6 +35,21 @@ impl ReferrerKind {
             Self::RegistryCacheConfig => "core.kyma-project.io",
         }
     }
+
+    /// Its resource.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Shoot => "shoots",
+            Self::Binding(BindingKind::SecretBinding) => "secretbindings",
+            Self::Binding(BindingKind::CredentialsBinding) => "credentialsbindings",
+            Self::RegistryCacheConfig => "registrycacheconfigs",
+        }
+    }
+
+    /// Whether it may point to Secrets of other namespaces than its own.
+    pub fn crosses_namespaces(self) -> bool {
+        matches!(self, Self::Binding(_))
+    }
 }
 
 impl fmt::Display for ReferrerKind {

@@ -37,6 +37,8 @@ pub enum Outcome {
     Allowed,
     /// The request is refused with a sentence.
     Denied(String),
+    /// The request is refused with a sentence, and the same one may pass later: it could not be decided yet.
+    Postponed(String),
 }
 
 /// Why a decision was made. The words are part of the metrics.
@@ -72,13 +74,25 @@ pub enum Reason {
     Refused,
     /// The object could not be read.
     Unreadable,
+    /// The Secret is in use.
+    InUse,
+    /// The Secret is about to be in use.
+    BeingTakenUp,
+    /// Nothing points to the Secret.
+    NotInUse,
+    /// The Secret is in use, and somebody who may let it go did.
+    Bypassed,
+    /// The marks by which a Secret in use is known were put on it, or put back.
+    Marked,
+    /// The API server could not be asked.
+    Unknown,
     /// No rule looks at such requests.
     NoRule,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::Injected,
         Self::NothingToAdd,
         Self::NoCredential,
@@ -94,6 +108,12 @@ impl Reason {
         Self::Warned,
         Self::Refused,
         Self::Unreadable,
+        Self::InUse,
+        Self::BeingTakenUp,
+        Self::NotInUse,
+        Self::Bypassed,
+        Self::Marked,
+        Self::Unknown,
         Self::NoRule,
     ];
 
@@ -115,6 +135,12 @@ impl Reason {
             Self::Warned => "warned",
             Self::Refused => "refused",
             Self::Unreadable => "unreadable",
+            Self::InUse => "in_use",
+            Self::BeingTakenUp => "being_taken_up",
+            Self::NotInUse => "not_in_use",
+            Self::Bypassed => "bypassed",
+            Self::Marked => "marked",
+            Self::Unknown => "unknown",
             Self::NoRule => "no_rule",
         }
     }

@@ -45,7 +45,12 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
                     answers.copies.insert(wanted.credential.name.clone(), answer);
                 }
                 // No pod asks for these.
-                Need::Secrets(_) => {}
+                Need::Secrets(_)
+                | Need::ReferencedSecret(_)
+                | Need::Reserve { .. }
+                | Need::Referrer(_)
+                | Need::Referrers(_)
+                | Need::MayBypass { .. } => {}
                 // Of a namespace that the watch does not show, or shows ending, nothing can be said.
                 Need::Namespace(_) => return Lacking::default(),
             }

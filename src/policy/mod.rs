@@ -12,6 +12,7 @@ mod modules;
 mod needs;
 mod offers;
 mod patch;
+mod protect;
 mod shown;
 mod standing;
 mod warning;
@@ -24,12 +25,13 @@ use std::time::Instant;
 use crate::configuration::Configuration;
 use crate::knowledge::Snapshot;
 use crate::model::module;
+use crate::model::reference::ReferrerKind;
 use crate::review::Request;
 
 pub use decision::{Decision, Effect, Outcome, Reason};
 pub use lacking::{Lacking, lacking};
 pub use needs::{Answers, MOST_SECRETS, NamespaceAnswer, Need, SecretQuery, SecretsAnswer};
-pub use patch::{ModuleLabels, Patch, PullSecrets};
+pub use patch::{ModuleLabels, Patch, PullSecrets, SecretMarks};
 pub use warning::Warnings;
 
 /// A step of deciding.
@@ -54,12 +56,29 @@ pub enum Rule {
     Modules,
     /// Warns when a Secret that modules are pulled with is of no use for that.
     ModuleSecrets,
+    /// Keeps on Secrets that are in use the marks by which they are known.
+    SecretMarks,
+    /// Requires that what an object is about to point to is there, stays there, and is of use.
+    SecretReferences,
+    /// Keeps Secrets that are marked as in use from being deleted or let go.
+    SecretsInUse,
+    /// Keeps Secrets that are in use without being marked from being deleted.
+    SecretDeletions,
 }
 
 impl Rule {
     /// All rules, in the order in which the API server asks: those that change objects first.
-    pub const ALL: [Self; 5] =
-        [Self::Inject, Self::ModuleLabels, Self::Ephemeral, Self::Modules, Self::ModuleSecrets];
+    pub const ALL: [Self; 9] = [
+        Self::Inject,
+        Self::ModuleLabels,
+        Self::SecretMarks,
+        Self::Ephemeral,
+        Self::Modules,
+        Self::ModuleSecrets,
+        Self::SecretReferences,
+        Self::SecretsInUse,
+        Self::SecretDeletions,
+    ];
 
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
@@ -69,6 +88,10 @@ impl Rule {
             Self::Ephemeral => "ephemeral",
             Self::Modules => "modules",
             Self::ModuleSecrets => "module_secrets",
+            Self::SecretMarks => "secret_marks",
+            Self::SecretReferences => "secret_references",
+            Self::SecretsInUse => "secrets_in_use",
+            Self::SecretDeletions => "secret_deletions",
         }
     }
 
@@ -80,6 +103,10 @@ impl Rule {
             Self::Ephemeral => "/validate/ephemeral-containers",
             Self::Modules => "/validate/module-templates",
             Self::ModuleSecrets => "/validate/module-secrets",
+            Self::SecretMarks => "/mutate/secrets",
+            Self::SecretReferences => "/validate/secret-references",
+            Self::SecretsInUse => "/validate/secrets-in-use",
+            Self::SecretDeletions => "/validate/secret-deletions",
         }
     }
 
@@ -91,14 +118,18 @@ impl Rule {
             Self::Ephemeral => "ephemeral-containers.regcred.dev",
             Self::Modules => "module-templates.regcred.dev",
             Self::ModuleSecrets => "module-secrets.regcred.dev",
+            Self::SecretMarks => "secret-marks.regcred.dev",
+            Self::SecretReferences => "secret-references.regcred.dev",
+            Self::SecretsInUse => "secrets-in-use.regcred.dev",
+            Self::SecretDeletions => "secret-deletions.regcred.dev",
         }
     }
 
     /// The kind of configuration that its entry is in.
     pub fn configuration_kind(self) -> &'static str {
         match self {
-            Self::Inject | Self::ModuleLabels => "MutatingWebhookConfiguration",
-            Self::Ephemeral | Self::Modules | Self::ModuleSecrets => "ValidatingWebhookConfiguration",
+            Self::Inject | Self::ModuleLabels | Self::SecretMarks => "MutatingWebhookConfiguration",
+            _ => "ValidatingWebhookConfiguration",
         }
     }
 
@@ -106,14 +137,22 @@ impl Rule {
     pub fn is_about_pods(self) -> bool {
         match self {
             Self::Inject | Self::Ephemeral => true,
-            Self::ModuleLabels | Self::Modules | Self::ModuleSecrets => false,
+            _ => false,
         }
     }
 
     /// Whether it is asked only about namespaces that regcred is not kept out of, where it is limited to some: it is about
     /// pods, or sees what is in Secrets.
     pub fn keeps_to_scope(self) -> bool {
-        self.is_about_pods() || self == Self::ModuleSecrets
+        match self {
+            Self::ModuleLabels | Self::Modules | Self::SecretReferences => false,
+            Self::Inject
+            | Self::Ephemeral
+            | Self::ModuleSecrets
+            | Self::SecretMarks
+            | Self::SecretsInUse
+            | Self::SecretDeletions => true,
+        }
     }
 
     /// The rules that look at a request, in the order in which the API server asks; none for kinds and operations that no
@@ -129,7 +168,18 @@ impl Rule {
         match self {
             Self::Inject => asked == ("", "pods", "", "CREATE"),
             Self::Ephemeral => asked == ("", "pods", "ephemeralcontainers", "UPDATE"),
-            Self::ModuleSecrets => matches!(asked, ("", "secrets", "", "CREATE" | "UPDATE")),
+            Self::ModuleSecrets | Self::SecretMarks => {
+                matches!(asked, ("", "secrets", "", "CREATE" | "UPDATE"))
+            }
+            Self::SecretsInUse => matches!(asked, ("", "secrets", "", "UPDATE" | "DELETE")),
+            Self::SecretDeletions => asked == ("", "secrets", "", "DELETE"),
+            Self::SecretReferences => {
+                asked.2.is_empty()
+                    && matches!(asked.3, "CREATE" | "UPDATE")
+                    && ReferrerKind::ALL
+                        .iter()
+                        .any(|kind| (kind.group(), kind.resource()) == (asked.0, asked.1))
+            }
             Self::ModuleLabels | Self::Modules => {
                 matches!(asked, (module::GROUP, "moduletemplates", "", "CREATE" | "UPDATE"))
             }
@@ -151,6 +201,10 @@ impl Rule {
             Self::Ephemeral => ephemeral::decide(request, known, answers),
             Self::Modules => modules::decide(request, &known.scope, &configuration.modules, answers),
             Self::ModuleSecrets => modules::written_secret::decide(request, known, &configuration.modules),
+            Self::SecretMarks => protect::marks::decide(request, known, answers),
+            Self::SecretReferences => protect::references::decide(request, known, answers),
+            Self::SecretsInUse => protect::secrets::decide_marked(request, known, answers),
+            Self::SecretDeletions => protect::secrets::decide_unmarked(request, known, answers),
         }
     }
 }

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::ObjectKey;
 use crate::model::copy::{CopyAnswer, Wanted};
 use crate::model::module::{SelectedSecret, Selector};
 use crate::model::namespace::Namespace;
+use crate::model::protection::{Listing, LiveReferrer, Reservation, SecretAnswer};
+use crate::model::reference::Referrer;
+use crate::review::Requester;
 
 /// Something that must be got or done before a decision can be made.
 #[derive(Debug, Clone)]
@@ -21,6 +25,28 @@ pub enum Need {
     },
     /// Look for the Secrets that a module's label selects.
     Secrets(SecretQuery),
+    /// Read a Secret that the object of the request points to.
+    ReferencedSecret(ObjectKey),
+    /// Leave a reservation on a Secret, so that nobody deletes it who has not seen what is about to point to it.
+    Reserve {
+        /// The Secret.
+        secret: ObjectKey,
+        /// The uid of the one that was read.
+        uid: Arc<str>,
+        /// The reservation.
+        reservation: Reservation,
+    },
+    /// Read what points to a Secret, or is about to.
+    Referrer(Referrer),
+    /// List everything that may point to a Secret, beginning after this is asked for.
+    Referrers(ObjectKey),
+    /// Ask whether somebody may let a Secret go although it is in use.
+    MayBypass {
+        /// Who.
+        requester: Requester,
+        /// The Secret.
+        secret: ObjectKey,
+    },
 }
 
 /// What Secrets are looked for.
@@ -41,6 +67,16 @@ pub struct Answers {
     pub copies: BTreeMap<Arc<str>, CopyAnswer>,
     /// The Secrets that a module's label selects, once looked for.
     pub secrets: Option<SecretsAnswer>,
+    /// The Secrets that the object of the request points to, as they were read.
+    pub referenced: BTreeMap<ObjectKey, SecretAnswer>,
+    /// The same Secrets with a reservation on them.
+    pub reserved: BTreeMap<ObjectKey, SecretAnswer>,
+    /// What points to a Secret, or is about to, once read.
+    pub referrers: BTreeMap<Referrer, LiveReferrer>,
+    /// Everything that points to a Secret, once listed.
+    pub listing: Option<Listing>,
+    /// Whether whoever asks may let a Secret go although it is in use; not if that could not be found out.
+    pub may_bypass: Option<bool>,
 }
 
 /// How many Secrets are looked at: more than one with the same labels is a mistake already. Each may have 1 MiB.

@@ -140,6 +140,7 @@ impl Cluster {
                             Need::Copy { wanted, .. } => {
                                 answers.copies.insert(wanted.credential.name.clone(), answer.clone());
                             }
+                            need => panic!("no pod asks for {need:?}"),
                         }
                     }
                 }

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::value::to_raw_value;
 
-use crate::check::objects::{ApiObject, Content, each};
+use crate::check::objects::{Content, each};
 use crate::knowledge::References;
-use crate::model::ObjectKey;
-use crate::model::reference::{Pointers, Referrer, ReferrerKind};
+use crate::model::reference::Pointers;
 
 /// Reads what points to Secrets; whatever else is there is passed over, and what cannot be read is complained of.
 pub(super) fn read(state: &[PathBuf], namespace: &str, complain: &mut dyn FnMut(String)) -> References {
@@ -15,7 +14,7 @@ pub(super) fn read(state: &[PathBuf], namespace: &str, complain: &mut dyn FnMut(
     each(state, |object| match object {
         Ok(object) => {
             if let Content::Object(object) = object.content
-                && let Some(referrer) = referrer(&object, namespace)
+                && let Some(referrer) = object.referrer(namespace)
                 && let Ok(raw) = to_raw_value(&object.value)
             {
                 let pointers = Pointers::of(&referrer, &raw);
@@ -25,10 +24,4 @@ pub(super) fn read(state: &[PathBuf], namespace: &str, complain: &mut dyn FnMut(
         Err(problem) => complain(problem.to_string()),
     });
     references
-}
-
-fn referrer(object: &ApiObject, namespace: &str) -> Option<Referrer> {
-    let kind = ReferrerKind::ALL.into_iter().find(|kind| object.is(kind.group(), &kind.to_string()))?;
-    let (_, _, namespace, name) = object.identity(namespace);
-    Some(Referrer { kind, key: ObjectKey::new(&namespace, &name) })
 }

@@ -6,5 +6,7 @@
 mod request;
 mod response;
 
-pub use request::{GroupVersionKind, GroupVersionResource, Request, ReviewError, UserInfo, decode};
+pub use request::{
+    GroupVersionKind, GroupVersionResource, Request, Requester, ReviewError, UserInfo, decode,
+};
 pub use response::encode;

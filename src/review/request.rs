@@ -1,5 +1,7 @@
 //! The request of an `AdmissionReview`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -65,10 +67,42 @@ pub struct GroupVersionResource<'a> {
 #[serde(bound(deserialize = "'de: 'a"))]
 pub struct UserInfo<'a> {
     username: Option<Text<'a>>,
+    uid: Option<Text<'a>>,
     groups: Option<Vec<Text<'a>>>,
+    extra: Option<BTreeMap<Text<'a>, Option<Vec<Text<'a>>>>>,
+}
+
+/// The user of a request, as the API server is asked what they may do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requester {
+    /// Name.
+    pub username: String,
+    /// What tells one of that name from another, where there is such a thing.
+    pub uid: String,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// What else the authenticator knows.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl UserInfo<'_> {
+    /// The name; empty if there is none.
+    pub fn username(&self) -> &str {
+        self.username.as_deref().unwrap_or_default()
+    }
+
+    /// All of it.
+    pub fn requester(&self) -> Requester {
+        let owned = |texts: &Option<Vec<Text<'_>>>| texts.iter().flatten().map(ToString::to_string).collect();
+        let extra = self.extra.iter().flatten().map(|(key, values)| (key.to_string(), owned(values)));
+        Requester {
+            username: self.username().to_owned(),
+            uid: self.uid.as_deref().unwrap_or_default().to_owned(),
+            groups: owned(&self.groups),
+            extra: extra.collect(),
+        }
+    }
+
     /// Whether this is a kubelet, by name and by group, as the node authorizer requires.
     pub fn is_node(&self) -> bool {
         self.username.as_deref().is_some_and(|name| name.starts_with("system:node:"))

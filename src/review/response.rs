@@ -34,7 +34,7 @@ struct Response<'a> {
     audit_annotations: BTreeMap<&'static str, String>,
 }
 
-/// `code` 403 and `reason` Forbidden make kubectl say `Error from server (Forbidden)`.
+/// `code` 403 and `reason` Forbidden make kubectl say `Error from server (Forbidden)`; 503 says that it may be tried again.
 #[derive(Serialize)]
 struct Status<'a> {
     code: u16,
@@ -52,12 +52,14 @@ pub fn encode(uid: &str, decision: &Decision) -> Result<Vec<u8>, serde_json::Err
     let status = match &decision.outcome {
         Outcome::Allowed => None,
         Outcome::Denied(message) => Some(Status { code: 403, reason: "Forbidden", message }),
+        Outcome::Postponed(message) => Some(Status { code: 503, reason: "ServiceUnavailable", message }),
     };
     let mut audit_annotations = BTreeMap::from([("decision", decision.reason.as_str().to_owned())]);
     if let Some(patch) = &decision.patch {
         let key = match patch {
             Patch::PullSecrets(_) => "pull-secrets",
             Patch::ModuleLabels(_) => "module-labels",
+            Patch::SecretMarks(_) => "secret-marks",
         };
         audit_annotations.insert(key, patch.summary());
     }
@@ -65,6 +67,7 @@ pub fn encode(uid: &str, decision: &Decision) -> Result<Vec<u8>, serde_json::Err
         let key = match patch {
             Patch::PullSecrets(_) => "would-add-pull-secrets",
             Patch::ModuleLabels(_) => "would-add-module-labels",
+            Patch::SecretMarks(_) => "would-add-secret-marks",
         };
         audit_annotations.insert(key, patch.summary());
     }

@@ -88,7 +88,8 @@ impl AdmissionMetrics {
                 self.audited_injections.inc_by(added.names().len() as u64);
             }
             Some(Patch::ModuleLabels(_)) => self.audited_modules.inc(),
-            None => {}
+            // No credential is asked about these.
+            Some(Patch::SecretMarks(_)) | None => {}
         }
     }
 

@@ -89,10 +89,10 @@ fn decide(pod: &Value, known: &Snapshot) -> Decision {
                         Need::Namespace(_) => {
                             answers.namespace = Some(NamespaceAnswer::Found(Arc::default()));
                         }
-                        Need::Secrets(query) => panic!("no pod asks for {query:?}"),
                         Need::Copy { wanted, .. } => {
                             drop(answers.copies.insert(wanted.credential.name.clone(), CopyAnswer::Created));
                         }
+                        need => panic!("no pod asks for {need:?}"),
                     }
                 }
             }

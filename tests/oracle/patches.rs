@@ -51,8 +51,7 @@ fn decide(index: &Index, pod: &Value) -> Decision {
             Step::Decided(decision) => return decision,
             Step::Needs(needs) => answers.copies.extend(needs.into_iter().map(|need| match need {
                 Need::Copy { wanted, .. } => (wanted.credential.name.clone(), CopyAnswer::Created),
-                Need::Namespace(name) => panic!("{name} is known"),
-                Need::Secrets(query) => panic!("no pod asks for {query:?}"),
+                need => panic!("no pod here asks for {need:?}"),
             })),
         }
     }

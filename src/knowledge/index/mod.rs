@@ -3,6 +3,7 @@
 mod copies;
 mod credentials;
 mod namespaces;
+mod references;
 mod setbacks;
 mod sources;
 mod statuses;

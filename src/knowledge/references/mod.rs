@@ -63,13 +63,31 @@ impl References {
         }
     }
 
-    /// A complete list of a kind has come; what it does not hold has gone.
-    pub fn retain(&mut self, kind: ReferrerKind, listed: &HashSet<ObjectKey>) {
-        let of_kind = self.said.keys().filter(|referrer| referrer.kind == kind);
+    /// A complete list of a kind has come, of all namespaces or of one; what it does not hold has gone.
+    pub fn retain(&mut self, kind: ReferrerKind, namespace: Option<&str>, listed: &HashSet<ObjectKey>) {
+        let is_listed = |referrer: &Referrer| {
+            referrer.kind == kind && namespace.is_none_or(|namespace| *referrer.key.namespace == *namespace)
+        };
+        let of_kind = self.said.keys().filter(|referrer| is_listed(referrer));
         let gone: Vec<_> = of_kind.filter(|referrer| !listed.contains(&referrer.key)).cloned().collect();
         for referrer in gone {
             self.delete(&referrer);
         }
+    }
+
+    /// What an object points to, if it points to anything.
+    pub fn pointers(&self, referrer: &Referrer) -> Option<&Pointers> {
+        self.said.get(referrer).map(|pointers| &**pointers)
+    }
+
+    /// The Secrets that anything points to.
+    pub fn secrets(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.of_secrets.keys()
+    }
+
+    /// Whether anything points to a Secret.
+    pub fn has(&self, secret: &ObjectKey) -> bool {
+        self.of_secrets.contains_key(secret)
     }
 
     /// The objects that point to a Secret, in order. A binding is one itself, whether a Shoot uses it or not.

@@ -101,7 +101,7 @@ fn a_complete_list_of_a_kind_takes_away_what_it_does_not_hold_and_nothing_of_oth
     apply(&mut references, ReferrerKind::Shoot, "a", &shoot(&["creds"], ""));
     apply(&mut references, ReferrerKind::Shoot, "b", &shoot(&["creds"], ""));
     apply(&mut references, BINDING, "c", &json!({"secretRef": {"name": "creds"}}));
-    references.retain(ReferrerKind::Shoot, &[ObjectKey::new("garden-dev", "b")].into());
+    references.retain(ReferrerKind::Shoot, None, &[ObjectKey::new("garden-dev", "b")].into());
     let left = ["Shoot garden-dev/b", "SecretBinding garden-dev/c"];
     let of = references.of(&ObjectKey::new("garden-dev", "creds"));
     assert_eq!(of.iter().map(|one| one.referrer.to_string()).collect::<Vec<_>>(), left);

@@ -31,12 +31,12 @@ fn answer(needs: Vec<Need>, answers: &mut Answers, copies: &BTreeMap<Arc<str>, C
     for need in needs {
         match need {
             Need::Namespace(_) => answers.namespace = Some(NamespaceAnswer::Found(Arc::default())),
-            Need::Secrets(_) => panic!("no pod asks for these"),
             Need::Copy { wanted, .. } => {
                 let name = wanted.credential.name.clone();
                 let answer = copies.get(&name).cloned().unwrap_or(CopyAnswer::Absent);
                 answers.copies.insert(name, answer);
             }
+            need => panic!("no pod asks for {need:?}"),
         }
     }
 }

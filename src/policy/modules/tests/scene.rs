@@ -156,6 +156,6 @@ pub(super) fn patched(object: &Value, decision: &Decision) -> Value {
 pub(super) fn refusal(decision: &Decision) -> &str {
     match &decision.outcome {
         Outcome::Allowed => "",
-        Outcome::Denied(message) => message,
+        Outcome::Denied(message) | Outcome::Postponed(message) => message,
     }
 }

@@ -1,0 +1,184 @@
+//! Whether a Secret may go: by being deleted, or by being let go of by those who hold it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::core::ObjectMeta;
+
+use super::words::{self, Used};
+use super::{is_marked, is_own, key, metadata};
+use crate::knowledge::Snapshot;
+use crate::model::protection::{
+    ALLOW_DELETION, Listing, LiveReferrer, PROTECTING_FINALIZERS, Reservation, reservations,
+};
+use crate::model::reference::Referrer;
+use crate::policy::{Answers, Decision, Need, Outcome, Reason, Step};
+use crate::review::Request;
+
+/// How many of the objects that the watches show are looked at before everything is listed: one that is confirmed decides, and
+/// people are told of no more.
+const CONFIRMED: usize = 5;
+
+/// Decides about a Secret that has the mark of those in use. It is the one entry that fails closed.
+pub(in crate::policy) fn decide_marked(request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
+    let Some(old) = metadata(request.old_object) else { return not_concerned() };
+    if !is_marked(&old) || is_own(request, known) {
+        return not_concerned();
+    }
+    match metadata(request.object) {
+        Some(new) if &*request.operation == "UPDATE" => update(&old, &new, request, known, answers),
+        _ => delete(&old, request, known, answers),
+    }
+}
+
+/// Decides about a Secret that is not marked, which it may be in use all the same: from before regcred, or as of a moment ago.
+pub(in crate::policy) fn decide_unmarked(request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
+    match metadata(request.old_object) {
+        Some(old) if !is_marked(&old) && !is_own(request, known) => delete(&old, request, known, answers),
+        _ => not_concerned(),
+    }
+}
+
+fn not_concerned() -> Step {
+    Step::Decided(Decision::allow(Reason::NotConcerned))
+}
+
+/// A Secret that is being deleted already cannot be deleted any more: asked once again, the API server does nothing.
+fn delete(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
+    if old.deletion_timestamp.is_some() { not_concerned() } else { let_go(old, request, known, answers) }
+}
+
+/// What takes marks away, or a finalizer by which a Secret is held. Anything else may change.
+fn update(
+    old: &ObjectMeta,
+    new: &ObjectMeta,
+    request: &Request<'_>,
+    known: &Snapshot,
+    answers: &Answers,
+) -> Step {
+    let secret = key(request, old);
+    if old.deletion_timestamp.is_none() {
+        // Another entry puts them back, so whoever takes them away unawares never comes here.
+        let taken = taken_away(old, new);
+        let needs = unread(taken.iter().map(|reservation| &reservation.claim.referrer), answers);
+        if !needs.is_empty() {
+            return Step::Needs(needs);
+        }
+        if !is_marked(new) || taken.iter().any(|reservation| !is_settled(reservation, answers)) {
+            let outcome = Outcome::Denied(words::marks_must_stay(&secret));
+            return Step::Decided(Decision { outcome, ..Decision::allow(Reason::Refused) });
+        }
+    }
+    if stripped(old, new).next().is_none() {
+        return not_concerned();
+    }
+    let_go(old, request, known, answers)
+}
+
+/// The reservations that an update takes away, or makes something else of.
+pub(super) fn taken_away(old: &ObjectMeta, new: &ObjectMeta) -> Vec<Reservation> {
+    let kept = reservations(new);
+    reservations(old).into_iter().filter(|reservation| !kept.contains(reservation)).collect()
+}
+
+/// The finalizers by which Gardener holds a Secret, and that an update takes away.
+fn stripped<'a>(old: &'a ObjectMeta, new: &'a ObjectMeta) -> impl Iterator<Item = &'static str> + use<'a> {
+    let has =
+        |metadata: &ObjectMeta, name: &str| metadata.finalizers.iter().flatten().any(|held| held == name);
+    PROTECTING_FINALIZERS.into_iter().filter(move |name| has(old, name) && !has(new, name))
+}
+
+/// The referrers that have not been looked at yet, each once.
+pub(super) fn unread<'a>(referrers: impl Iterator<Item = &'a Referrer>, answers: &Answers) -> Vec<Need> {
+    let unread: BTreeSet<&Referrer> =
+        referrers.filter(|referrer| !answers.referrers.contains_key(referrer)).collect();
+    unread.into_iter().cloned().map(Need::Referrer).collect()
+}
+
+/// Whether the write that a reservation stands for is stored or never will be, as far as has been looked.
+pub(super) fn is_settled(reservation: &Reservation, answers: &Answers) -> bool {
+    answers.referrers.get(&reservation.claim.referrer).is_some_and(|live| reservation.is_settled_by(live))
+}
+
+/// Whether a Secret is used by nothing, and about to be used by nothing.
+///
+/// Who has left a reservation is looked at first, and judged by that look: only then everything is listed. A list that was begun
+/// earlier need not show the very write that settled a reservation.
+fn let_go(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
+    let secret = key(request, old);
+    let is_allowed =
+        old.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(ALLOW_DELETION));
+    if is_allowed {
+        match answers.may_bypass {
+            None => {
+                let requester = request.user_info.requester();
+                return Step::Needs(vec![Need::MayBypass { requester, secret }]);
+            }
+            Some(true) => {
+                let mut decision = Decision::allow(Reason::Bypassed);
+                decision.warnings.add(words::bypassed(&secret));
+                return Step::Decided(decision);
+            }
+            Some(false) => {}
+        }
+    }
+    let (reservations, uses) = (reservations(old), known.references.of(&secret));
+    let claimed = reservations.iter().map(|reservation| &reservation.claim.referrer);
+    let needs = unread(claimed.chain(uses.iter().take(CONFIRMED).map(|one| &*one.referrer)), answers);
+    if !needs.is_empty() {
+        return Step::Needs(needs);
+    }
+    let confirmed: BTreeMap<_, _> = answers
+        .referrers
+        .iter()
+        .map(|(referrer, live)| (Arc::new(referrer.clone()), live.places(&secret)))
+        .filter(|(_, places)| !places.is_empty())
+        .collect();
+    if !confirmed.is_empty() {
+        let unseen = uses.iter().skip(CONFIRMED).filter(|one| !confirmed.contains_key(&one.referrer)).count();
+        return refuse(
+            &Used { secret: &secret, by: confirmed.into_iter().collect(), more: unseen },
+            is_allowed,
+        );
+    }
+    if let Some(open) = reservations.iter().find(|reservation| !is_settled(reservation, answers)) {
+        let referrer = &open.claim.referrer;
+        let unknown = match answers.referrers.get(referrer) {
+            Some(LiveReferrer::Unknown(reason)) => Some(&**reason),
+            _ => None,
+        };
+        return postpone(Reason::BeingTakenUp, words::being_taken_up(&secret, referrer, unknown));
+    }
+    match &answers.listing {
+        None => Step::Needs(vec![Need::Referrers(secret)]),
+        Some(Listing::Complete(by)) if by.is_empty() => Step::Decided(free(old)),
+        Some(Listing::Complete(by)) => refuse(&Used { secret: &secret, by: by.clone(), more: 0 }, is_allowed),
+        Some(Listing::Unknown(reason)) if is_marked(old) || !uses.is_empty() => {
+            postpone(Reason::Unknown, words::unknown(&secret, reason))
+        }
+        Some(Listing::Unknown(reason)) => {
+            let mut decision = Decision::allow(Reason::Unknown);
+            decision.warnings.add(words::let_go_unseen(&secret, reason));
+            Step::Decided(decision)
+        }
+    }
+}
+
+/// Nothing points to it. What Gardener has not let go of yet stays as it is until then.
+fn free(old: &ObjectMeta) -> Decision {
+    let mut decision = Decision::allow(Reason::NotInUse);
+    let held = old.finalizers.iter().flatten().find(|name| PROTECTING_FINALIZERS.contains(&name.as_str()));
+    if let Some(finalizer) = held {
+        decision.warnings.add(words::held(finalizer));
+    }
+    decision
+}
+
+fn refuse(used: &Used<'_>, was_to_be_allowed: bool) -> Step {
+    let outcome = Outcome::Denied(words::in_use(used, was_to_be_allowed));
+    Step::Decided(Decision { outcome, ..Decision::allow(Reason::InUse) })
+}
+
+fn postpone(reason: Reason, sentence: String) -> Step {
+    Step::Decided(Decision { outcome: Outcome::Postponed(sentence), ..Decision::allow(reason) })
+}
