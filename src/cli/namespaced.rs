@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::model::namespace::REGCRED_NAMESPACE;
+use crate::model::reference::ReferrerKind;
 use crate::policy::Rule;
 
 /// The name of everything that belongs to regcred.
@@ -23,6 +24,9 @@ pub(super) fn roles(namespaces: &[Arc<str>], evicts: bool) -> Vec<Value> {
         }),
         json!({"apiGroups": [""], "resources": ["pods", "serviceaccounts"], "verbs": ["list", "watch"]}),
     ];
+    rules.extend(ReferrerKind::ALL.map(|kind| {
+        json!({"apiGroups": [kind.group()], "resources": [kind.resource()], "verbs": ["get", "list", "watch"]})
+    }));
     if evicts {
         rules.push(json!({"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]}));
     }

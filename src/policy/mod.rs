@@ -142,17 +142,9 @@ impl Rule {
     }
 
     /// Whether it is asked only about namespaces that regcred is not kept out of, where it is limited to some: it is about
-    /// pods, or sees what is in Secrets.
+    /// pods, or about Secrets and what points to them.
     pub fn keeps_to_scope(self) -> bool {
-        match self {
-            Self::ModuleLabels | Self::Modules | Self::SecretReferences => false,
-            Self::Inject
-            | Self::Ephemeral
-            | Self::ModuleSecrets
-            | Self::SecretMarks
-            | Self::SecretsInUse
-            | Self::SecretDeletions => true,
-        }
+        !matches!(self, Self::ModuleLabels | Self::Modules)
     }
 
     /// The rules that look at a request, in the order in which the API server asks; none for kinds and operations that no

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::StatusCode;
+use regcred::policy::Rule;
 use serde_json::{Value, json};
 
 use crate::harness::certificates::Authority;
@@ -93,7 +94,7 @@ async fn what_is_not_ours_stays_as_it_is_byte_for_byte() {
         }
     }
     assert_ne!(mutating["metadata"]["resourceVersion"], before.1["metadata"]["resourceVersion"]);
-    for (place, trusted) in [(0, Some(bundle.as_str())), (3, None), (4, None)] {
+    for (place, trusted) in [(0, Some(bundle.as_str())), (4, None), (5, None)] {
         let there = &mutating["webhooks"][place]["clientConfig"]["caBundle"];
         assert_eq!(*there, trusted.map_or(Value::Null, |bundle| BASE64_STANDARD.encode(bundle).into()));
     }
@@ -108,13 +109,7 @@ async fn stir_beside_foreign(installation: &Installation) {
     for replica in installation.replicas() {
         trust::until_served_by(&new, installation, &replica).await;
     }
-    let ours = [
-        "inject-pull-secrets.regcred.dev",
-        "module-labels.regcred.dev",
-        "ephemeral-containers.regcred.dev",
-        "module-templates.regcred.dev",
-        "module-secrets.regcred.dev",
-    ];
+    let ours = Rule::ALL.map(Rule::webhook);
     let bundles = trust::bundles(control_plane).await;
     let count = bundles
         .iter()
@@ -155,6 +150,6 @@ async fn what_an_admin_took_away_stays_away_and_what_comes_back_is_made_right() 
     control_plane.kubectl(&["apply", "-k", &manifests]).await.succeeded();
     let authority = until_settled(&installation).await;
     let bundles = trust::bundles(control_plane).await;
-    assert_eq!(bundles.len(), 5);
+    assert_eq!(bundles.len(), Rule::ALL.len());
     assert!(bundles.iter().all(|(_, bundle)| bundle.contains(&authority)));
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use regcred::model::reference::ReferrerKind;
 use serde_json::{Value, json};
 
 use crate::base::{documents, folder, only, webhook};
-use crate::registration::is_about_pods;
 use crate::rendering::rendered;
 
 /// Those that the folder is shipped for.
@@ -57,7 +57,7 @@ fn rights(role: &Value) -> BTreeSet<[String; 4]> {
 }
 
 #[test]
-fn both_shapes_give_the_same_rights_but_those_on_secrets_pods_and_accounts_in_listed_namespaces_alone() {
+fn both_shapes_give_the_same_rights_but_those_on_what_is_in_namespaces_in_the_listed_ones_alone() {
     let cluster_role = &documents("namespaced/cluster-role.yaml")[0];
     assert_eq!(cluster_role["metadata"]["name"], only("ClusterRole")["metadata"]["name"]);
     let of_cluster = rights(cluster_role);
@@ -68,7 +68,8 @@ fn both_shapes_give_the_same_rights_but_those_on_secrets_pods_and_accounts_in_li
         let both: BTreeSet<_> = rights(&role).union(&of_cluster).cloned().collect();
         assert_eq!(both, rights(&only("ClusterRole")));
     }
-    let limited = ["secrets", "pods", "serviceaccounts"];
+    let referrers = ReferrerKind::ALL.map(ReferrerKind::resource);
+    let limited = [&["secrets", "pods", "serviceaccounts"], &referrers[..]].concat();
     assert!(of_cluster.iter().all(|[_, resource, ..]| !limited.contains(&&**resource)));
 }
 
@@ -113,9 +114,9 @@ fn no_right_is_granted_twice() {
     }
 }
 
-/// A review of a Secret has its content in it, which regcred may read in the listed namespaces alone.
+/// A review of a Secret has its content in it, which regcred may read in the listed namespaces alone, as what points to one there.
 fn is_limited(webhook: &Value) -> bool {
-    is_about_pods(webhook) || webhook["rules"][0]["resources"][0] == "secrets"
+    webhook["rules"][0]["resources"][0] != "moduletemplates"
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn the_component_takes_every_right_on_secrets_of_all_namespaces_away_and_limits_
     for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
         let webhooks = of_kind(kind)[0]["webhooks"].as_array().unwrap().iter().filter(|one| is_limited(one));
         let webhooks: Vec<&Value> = webhooks.collect();
-        assert_eq!(webhooks.len(), if kind.starts_with("Validating") { 2 } else { 1 });
+        assert_eq!(webhooks.len(), if kind.starts_with("Validating") { 5 } else { 2 });
         for limited in webhooks {
             let base = webhook(limited["name"].as_str().unwrap());
             assert_eq!(limited["failurePolicy"], base["failurePolicy"]);

@@ -1,67 +1,71 @@
 //! What the API server sends to the webhooks.
 
+use regcred::model::protection::{IN_USE_LABEL, PROTECTING_FINALIZERS, RESERVATION_PREFIX};
 use regcred::policy::Rule;
 use serde_json::{Value, json};
 
 use crate::base::{only, webhook, webhooks};
 
-#[test]
-fn each_webhook_looks_at_its_one_resource() {
-    let expected = [
-        (
-            "inject-pull-secrets.regcred.dev",
-            "/mutate/pods",
-            ("", "v1", "pods"),
-            json!(["CREATE"]),
-            "NoneOnDryRun",
-        ),
-        (
-            "module-labels.regcred.dev",
-            "/mutate/module-templates",
-            ("operator.kyma-project.io", "*", "moduletemplates"),
-            json!(["CREATE", "UPDATE"]),
-            "None",
-        ),
-        (
-            "ephemeral-containers.regcred.dev",
+/// Path, groups with version and resources, operations, side effects.
+type Expected =
+    (&'static str, &'static [(&'static str, &'static str, &'static [&'static str])], Value, &'static str);
+
+fn expected(name: &str) -> Expected {
+    let modules: &[_] = &[("operator.kyma-project.io", "*", &["moduletemplates"] as &[_])];
+    let secrets: &[_] = &[("", "v1", &["secrets"] as &[_])];
+    match name {
+        "inject-pull-secrets" => {
+            ("/mutate/pods", &[("", "v1", &["pods"])], json!(["CREATE"]), "NoneOnDryRun")
+        }
+        "module-labels" => ("/mutate/module-templates", modules, json!(["CREATE", "UPDATE"]), "None"),
+        "secret-marks" => ("/mutate/secrets", secrets, json!(["CREATE", "UPDATE"]), "None"),
+        "ephemeral-containers" => (
             "/validate/ephemeral-containers",
-            ("", "v1", "pods/ephemeralcontainers"),
+            &[("", "v1", &["pods/ephemeralcontainers"])],
             json!(["UPDATE"]),
             "None",
         ),
-        (
-            "module-templates.regcred.dev",
-            "/validate/module-templates",
-            ("operator.kyma-project.io", "*", "moduletemplates"),
+        "module-templates" => ("/validate/module-templates", modules, json!(["CREATE", "UPDATE"]), "None"),
+        "module-secrets" => ("/validate/module-secrets", secrets, json!(["CREATE", "UPDATE"]), "None"),
+        "secret-references" => (
+            "/validate/secret-references",
+            &[
+                ("core.gardener.cloud", "*", &["shoots", "secretbindings"]),
+                ("security.gardener.cloud", "*", &["credentialsbindings"]),
+                ("core.kyma-project.io", "*", &["registrycacheconfigs"]),
+            ],
             json!(["CREATE", "UPDATE"]),
-            "None",
+            "NoneOnDryRun",
         ),
-        (
-            "module-secrets.regcred.dev",
-            "/validate/module-secrets",
-            ("", "v1", "secrets"),
-            json!(["CREATE", "UPDATE"]),
-            "None",
-        ),
-    ];
-    assert_eq!(webhooks().len(), expected.len());
+        "secrets-in-use" => ("/validate/secrets-in-use", secrets, json!(["UPDATE", "DELETE"]), "None"),
+        "secret-deletions" => ("/validate/secret-deletions", secrets, json!(["DELETE"]), "None"),
+        other => panic!("{other} is expected nowhere"),
+    }
+}
+
+#[test]
+fn each_webhook_looks_at_its_own_resources() {
+    assert_eq!(webhooks().len(), Rule::ALL.len());
     for rule in Rule::ALL {
         let entry = webhook(rule.webhook());
-        assert_eq!(entry["clientConfig"]["service"]["path"], rule.path());
+        let (path, resources, operations, side_effects) =
+            expected(rule.webhook().strip_suffix(".regcred.dev").unwrap());
+        let rules: Vec<Value> = resources
+            .iter()
+            .map(|(group, version, resources)| {
+                json!({
+                    "apiGroups": [group], "apiVersions": [version], "operations": operations,
+                    "resources": resources, "scope": "Namespaced",
+                })
+            })
+            .collect();
         assert!(only(rule.configuration_kind())["webhooks"].as_array().unwrap().contains(&entry));
-    }
-    for (name, path, (group, version, resource), operations, side_effects) in expected {
-        let webhook = webhook(name);
-        let rule = json!({
-            "apiGroups": [group], "apiVersions": [version], "operations": operations,
-            "resources": [resource], "scope": "Namespaced",
-        });
-        assert_eq!(webhook["rules"], json!([rule]), "{name}");
-        assert_eq!(webhook["clientConfig"]["service"]["path"], path);
-        assert_eq!(webhook["sideEffects"], side_effects);
-    }
-    for changes in ["inject-pull-secrets.regcred.dev", "module-labels.regcred.dev"] {
-        assert_eq!(webhook(changes)["reinvocationPolicy"], "IfNeeded");
+        assert_eq!(entry["rules"], Value::from(rules), "{}", rule.webhook());
+        assert_eq!((rule.path(), &entry["clientConfig"]["service"]["path"]), (path, &json!(path)));
+        assert_eq!(entry["sideEffects"], side_effects, "{}", rule.webhook());
+        if rule.configuration_kind().starts_with("Mutating") {
+            assert_eq!(entry["reinvocationPolicy"], "IfNeeded", "{}", rule.webhook());
+        }
     }
 }
 
@@ -70,11 +74,15 @@ pub(crate) fn is_about_pods(webhook: &Value) -> bool {
 }
 
 #[test]
-fn what_judges_modules_fails_closed_and_everything_else_open_and_soon() {
+fn what_judges_modules_and_keeps_secrets_in_use_fails_closed_and_everything_else_open_and_soon() {
     for webhook in webhooks() {
-        let name = &webhook["name"];
-        let judges_modules = name == "module-templates.regcred.dev";
-        let (policy, most) = if judges_modules { ("Fail", 10) } else { ("Ignore", 3) };
+        let name = webhook["name"].as_str().unwrap().strip_suffix(".regcred.dev").unwrap();
+        let (policy, most) = match name {
+            "module-templates" | "secret-references" | "secrets-in-use" => ("Fail", 10),
+            // What asks the API server about what points to a Secret.
+            "secret-marks" | "secret-deletions" => ("Ignore", 10),
+            _ => ("Ignore", 3),
+        };
         assert_eq!(webhook["failurePolicy"], policy, "{name}");
         assert!(webhook["timeoutSeconds"].as_u64().unwrap() <= most, "{name}");
         assert_eq!(webhook["matchPolicy"], "Equivalent", "{name}");
@@ -90,6 +98,26 @@ fn of_secrets_only_those_are_sent_that_modules_are_pulled_with() {
     let pods = webhook("inject-pull-secrets.regcred.dev");
     let system = &pods["namespaceSelector"]["matchExpressions"][0];
     assert_eq!(entry["namespaceSelector"], json!({"matchExpressions": [system]}));
+}
+
+#[test]
+fn a_deletion_of_a_secret_is_asked_about_once_and_fails_closed_only_for_those_in_use() {
+    let with = |operator: &str| json!({"matchExpressions": [{"key": IN_USE_LABEL, "operator": operator}]});
+    assert_eq!(webhook("secrets-in-use.regcred.dev")["objectSelector"], with("Exists"));
+    assert_eq!(webhook("secret-deletions.regcred.dev")["objectSelector"], with("DoesNotExist"));
+}
+
+#[test]
+fn the_conditions_name_the_marks_and_finalizers_that_the_rules_know() {
+    let conditions = |name: &str| webhook(name)["matchConditions"].to_string();
+    for name in ["secrets-in-use.regcred.dev", "secret-marks.regcred.dev"] {
+        let conditions = conditions(name);
+        assert!(conditions.contains(&format!("'{IN_USE_LABEL}'")), "{conditions}");
+        assert!(conditions.contains(&format!("'{RESERVATION_PREFIX}'")), "{conditions}");
+    }
+    for finalizer in PROTECTING_FINALIZERS {
+        assert!(conditions("secrets-in-use.regcred.dev").contains(&format!("'{finalizer}'")), "{finalizer}");
+    }
 }
 
 #[test]

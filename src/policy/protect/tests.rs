@@ -1,1 +1,5 @@
-//! The rules tables.
+//! The rules about Secrets in use, as tables.
+
+mod deletions;
+mod marks;
+mod scene;
