@@ -8,10 +8,13 @@ ARGS ?=
 IMAGE ?= regcred:0.1.0
 CRD := manifests/registrycredentials.regcred.dev.yaml
 
+# How many `make race` runs.
+RACES ?= 10000
+
 # The namespaces that `make namespaced` limits regcred to.
 NAMESPACES ?= registries,team-a
 
-.PHONY: help run test model lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
+.PHONY: help run test model race lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +29,12 @@ test: ## Run all tests against a real control plane (KUBERNETES=1.33 for the old
 # Optimized as the release is, but for the dependencies: to compile those anew takes longer than the model.
 model: ## Check every order of steps of the protocol that protects Secrets, within larger bounds than `make test`
 	cargo test --locked --config profile.dev.package.regcred.opt-level=3 --test protection_model -- --include-ignored
+
+# The last line is what came of them, as JSON.
+race: ## Let Shoots take up Secrets while these are deleted, 10,000 times (RACES=2000 for fewer)
+	@assets=$$(tests/control-plane/build | tail -n 1); log=$$(mktemp); trap 'rm -f "$$log"' EXIT; code=0; \
+	REGCRED_RACES=$(RACES) KUBEBUILDER_ASSETS=$$assets cargo test --locked --test protection_races 2>&1 | tee "$$log" || code=$$?; \
+	grep '^{"races"' "$$log" | tail -n 1; exit "$$code"
 
 lint: ## Check formatting, lints, dependencies and file lengths
 	.ci/lint

@@ -135,6 +135,7 @@ pub fn api_server(
     if let Some(timeout) = options.request_timeout {
         command.arg(format!("--request-timeout={}ms", timeout.as_millis()));
     }
+    command.arg(format!("--delete-collection-workers={}", options.delete_collection_workers));
     let mut gates = Vec::new();
     if minor(version) < IMAGE_VOLUMES_SINCE {
         gates.push("ImageVolume=true");

@@ -41,11 +41,18 @@ pub struct Options {
     pub request_timeout: Option<Duration>,
     /// Whether it may stream lists; whether it does is its version's matter.
     pub streams_lists: bool,
+    /// How many objects a deletion of several works on at once.
+    pub delete_collection_workers: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { controller_manager: true, request_timeout: None, streams_lists: true }
+        Self {
+            controller_manager: true,
+            request_timeout: None,
+            streams_lists: true,
+            delete_collection_workers: 1,
+        }
     }
 }
 

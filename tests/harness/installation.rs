@@ -93,7 +93,7 @@ impl Installation {
         Self::install_on(Options::default(), more).await
     }
 
-    async fn install_on(options: Options, more: &[&str]) -> Self {
+    pub async fn install_on(options: Options, more: &[&str]) -> Self {
         let control_plane = ControlPlane::start(options).await;
         let manifests = overlays::manifests();
         control_plane.kubectl(&["apply", "-k", manifests.to_str().expect("UTF-8")]).await.succeeded();
@@ -259,7 +259,7 @@ impl Installation {
     }
 
     /// Waits until the API server asks the webhook about pods.
-    async fn registered(&self) {
+    pub async fn registered(&self) {
         self.registered_in(&self.control_plane.namespace("registered").await).await;
     }
 

@@ -28,6 +28,7 @@ pub mod ports;
 pub mod process;
 pub mod projected_secret;
 pub mod proxy;
+pub mod random;
 pub mod relay;
 pub mod replica;
 pub mod reviews;

@@ -43,6 +43,8 @@ pub enum Mode {
     BlackHole,
     /// Each direction takes this much longer.
     Slow { to_server: Duration, to_client: Duration },
+    /// What is sent takes longer by its own random time up to this, in each direction.
+    Jitter { most: Duration },
 }
 
 /// One server behind a Service.
@@ -169,7 +171,9 @@ impl Inner {
                     sleep(to_server + to_client).await;
                     TcpStream::connect(backend.address).await
                 }
-                Mode::Open | Mode::BlackHole => TcpStream::connect(backend.address).await,
+                Mode::Open | Mode::Jitter { .. } | Mode::BlackHole => {
+                    TcpStream::connect(backend.address).await
+                }
             }
         };
         let server = match open.await {

@@ -1,9 +1,8 @@
-//! The way from a server under test to the API server, on which watches can be late.
+//! The way from a server under test to the API server, on which watches can be late, and requests and their answers.
 //!
 //! It listens on loopback in plain HTTP, forwards each request over TLS with the headers it came with (so with
 //! the bearer token of the server's own `ServiceAccount`), and holds back what a watch sends.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,17 +23,17 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsConnector;
 
 use super::access::{Access, kubeconfig};
-use super::{background, ports};
+use super::{background, ports, random};
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 type Body = BoxBody<Bytes, hyper::Error>;
 type Event = Result<Frame<Bytes>, hyper::Error>;
 
-/// How late a watch is. Requests that are not watches pass at once.
+/// How late a watch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchDelay {
     None,
@@ -52,11 +51,7 @@ impl WatchDelay {
         match self {
             Self::None => Some(Duration::ZERO),
             Self::Fixed(delay) => Some(delay),
-            // Each `RandomState` hashes in its own way, which is random enough here.
-            Self::UpTo(most) => {
-                let random = u16::try_from(RandomState::new().hash_one(()) % (1 << 16)).unwrap_or_default();
-                Some(most.mul_f64(f64::from(random) / f64::from(u16::MAX)))
-            }
+            Self::UpTo(most) => Some(most.mul_f64(random::share())),
             Self::Hold => None,
         }
     }
@@ -66,6 +61,7 @@ impl WatchDelay {
 pub struct Proxy {
     address: SocketAddr,
     delay: watch::Sender<WatchDelay>,
+    jitter: watch::Sender<Duration>,
     cut: watch::Sender<bool>,
     turned_away: Arc<AtomicUsize>,
 }
@@ -82,7 +78,8 @@ impl Proxy {
         };
         let address = listener.local_addr().expect("an address");
         let (delay, cut) = (watch::Sender::new(WatchDelay::None), watch::Sender::new(false));
-        let upstream = Upstream::new(access, delay.subscribe());
+        let jitter = watch::Sender::new(Duration::ZERO);
+        let upstream = Upstream::new(access, delay.subscribe(), jitter.subscribe());
         let mut cuts = cut.subscribe();
         let turned_away = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&turned_away);
@@ -101,7 +98,7 @@ impl Proxy {
                 });
             }
         });
-        Self { address, delay, cut, turned_away }
+        Self { address, delay, jitter, cut, turned_away }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -117,6 +114,11 @@ impl Proxy {
     /// Makes watches late, also those that are already there.
     pub fn delay_watches(&self, delay: WatchDelay) {
         self.delay.send_replace(delay);
+    }
+
+    /// Makes each request that is no watch, and each answer to one, come later by its own random time up to this.
+    pub fn jitter_requests(&self, most: Duration) {
+        self.jitter.send_replace(most);
     }
 
     /// Cuts every connection and takes no new ones.
@@ -140,17 +142,18 @@ struct Upstream {
     address: SocketAddr,
     connector: TlsConnector,
     delay: watch::Receiver<WatchDelay>,
+    jitter: watch::Receiver<Duration>,
 }
 
 impl Upstream {
-    fn new(access: &Access, delay: watch::Receiver<WatchDelay>) -> Self {
+    fn new(access: &Access, delay: watch::Receiver<WatchDelay>, jitter: watch::Receiver<Duration>) -> Self {
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(access.authority.as_bytes()).expect("PEM");
         roots.add(authority).expect("a certificate authority");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = versions.expect("TLS 1.3").with_root_certificates(roots).with_no_client_auth();
-        Self { address: access.address, connector: Arc::new(config).into(), delay }
+        Self { address: access.address, connector: Arc::new(config).into(), delay, jitter }
     }
 
     /// One connection of the server under test, with one to the API server behind it.
@@ -184,8 +187,12 @@ impl Upstream {
             *connection = Some(self.connect().await?);
         }
         let sender = connection.as_mut().ok_or("no connection")?;
+        if !watch {
+            self.dawdle().await;
+        }
         let answer = sender.send_request(request).await?;
         if !watch {
+            self.dawdle().await;
             return Ok(answer.map(BodyExt::boxed));
         }
         let (release, released) = mpsc::channel(1);
@@ -195,6 +202,13 @@ impl Upstream {
             released.recv().await.map(|event| (event, released))
         });
         Ok(Response::from_parts(head, BodyExt::boxed(StreamBody::new(events))))
+    }
+
+    async fn dawdle(&self) {
+        let most = *self.jitter.borrow();
+        if !most.is_zero() {
+            sleep(most.mul_f64(random::share())).await;
+        }
     }
 
     async fn connect(&self) -> Result<SendRequest<Incoming>, Problem> {

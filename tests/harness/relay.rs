@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::network::Mode;
+use super::random;
 
 /// A chunk is what one read gives, at most this.
 const CHUNK: usize = 64 * 1024;
@@ -69,12 +70,14 @@ async fn one_way(
 
 /// Returns when what was sent at this time arrives.
 async fn pass(mode: &mut watch::Receiver<Mode>, sent_at: Instant, direction: Direction) {
+    let share = random::share();
     loop {
         let delay = match (*mode.borrow_and_update(), direction) {
             (Mode::Open | Mode::Refused, _) => return,
             (Mode::BlackHole, _) => None,
             (Mode::Slow { to_server, .. }, Direction::ToServer) => Some(to_server),
             (Mode::Slow { to_client, .. }, Direction::ToClient) => Some(to_client),
+            (Mode::Jitter { most }, _) => Some(most.mul_f64(share)),
         };
         let arrival = sent_at + delay.unwrap_or(Duration::ZERO);
         tokio::select! {

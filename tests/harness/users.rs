@@ -57,7 +57,7 @@ rules:
 - apiGroups: [""]
   resources: [namespaces, serviceaccounts, serviceaccounts/token, secrets, configmaps, pods, pods/ephemeralcontainers, pods/status]
   verbs: ["*"]
-- apiGroups: [apps, batch]
+- apiGroups: [apps, batch, core.gardener.cloud, security.gardener.cloud, core.kyma-project.io]
   resources: ["*"]
   verbs: ["*"]
 ---

@@ -1,0 +1,9 @@
+//! Secrets that Shoots, bindings and Kyma's requests for registry caches point to stay as long as they do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+mod outage;
+mod rotation;
+mod scene;
+mod verdicts;

@@ -1,0 +1,95 @@
+//! While nobody answers: what is in use stays, and nobody else is held up.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::harness::control_plane::Options;
+use crate::harness::credentials::pod;
+use crate::harness::gardener::shoot;
+use crate::scene::{Kubectl, caching, credentials, is_marked, mutable, start};
+
+const FAILED: &str = "failed calling webhook \"secrets-in-use.regcred.dev\"";
+const CONTROLLER: &str = "--as=system:serviceaccount:kube-system:gardener-controller-manager";
+const HELD: &str = "gardener.cloud/reference-protection";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_use_stays_and_everything_else_goes_on() {
+    let installation = start(Options::default(), &[]).await;
+    let kubectl = Kubectl::new(installation.control_plane(), "outage").await;
+    let namespace = kubectl.namespace.as_str();
+    for secret in
+        [mutable(namespace, "used"), credentials(namespace, "free"), credentials(namespace, "other")]
+    {
+        kubectl.apply(&secret).await.succeeded();
+    }
+    kubectl.apply(&shoot(namespace, "shoot", &["used"])).await.succeeded();
+    let hold = json!({"metadata": {"finalizers": [HELD, "example.com/held"]}});
+    kubectl.patch("secret", "used", &hold).await.succeeded();
+    let used = kubectl.secret("used").await.unwrap();
+    assert!(is_marked(&used), "{used}");
+    // A reservation that no leader takes away any more.
+    let reservation =
+        json!({"kind": "Shoot", "namespace": namespace, "name": "never", "uid": "1"}).to_string();
+    let reserve = json!({"metadata": {"annotations": {"reservation.regcred.dev/attempt": reservation}}});
+    kubectl.patch("secret", "used", &reserve).await.succeeded();
+    for replica in installation.replicas() {
+        installation.lose_replica(&Arc::clone(&replica)).await;
+    }
+
+    let refused = async |patch: Value, why: &str| {
+        let told = kubectl.patch("secret", "used", &patch).await.failed();
+        assert!(told.contains(FAILED), "{why}: {told}");
+    };
+    let deletion = kubectl.delete_secret("used").await.failed();
+    assert!(deletion.contains(FAILED), "{deletion}");
+    refused(json!({"metadata": {"labels": {"regcred.dev/in-use": null}}}), "its label").await;
+    refused(
+        json!({"metadata": {"annotations": {"reservation.regcred.dev/attempt": null}}}),
+        "its reservation",
+    )
+    .await;
+    refused(json!({"metadata": {"annotations": {"reservation.regcred.dev/attempt": "{}"}}}), "what it says")
+        .await;
+    refused(json!({"metadata": {"finalizers": ["example.com/held"]}}), "Gardener's finalizer").await;
+    let replaced = kubectl.with(&["replace"], &mutable(namespace, "used")).await.failed();
+    assert!(replaced.contains(FAILED), "{replaced}");
+
+    let passes = async |patch: Value| drop(kubectl.patch("secret", "used", &patch).await.succeeded());
+    passes(json!({"stringData": {"password": "other"}, "metadata": {"labels": {"team": "b"}}})).await;
+    passes(json!({"metadata": {"finalizers": [HELD, "example.com/held", "example.com/more"]}})).await;
+    passes(json!({"metadata": {"finalizers": [HELD, "example.com/held"]}})).await;
+    let strip = json!({"metadata": {"finalizers": ["example.com/held"]}}).to_string();
+    let by_controller = [
+        "patch",
+        "secret",
+        "used",
+        "--type=merge",
+        "--patch",
+        &strip,
+        CONTROLLER,
+        "--as-group=system:masters",
+    ];
+    kubectl.run(&by_controller).await.succeeded();
+
+    kubectl.delete_secret("free").await.succeeded();
+    assert!(kubectl.secret("free").await.is_none());
+    kubectl.apply(&pod(namespace, "pod", &["busybox"])).await.succeeded();
+    let new = kubectl.apply(&shoot(namespace, "new", &["other"])).await.failed();
+    assert!(new.contains("failed calling webhook \"secret-references.regcred.dev\""), "{new}");
+    let changed = kubectl.apply(&caching(namespace, "shoot", "other")).await.failed();
+    assert!(changed.contains("failed calling webhook \"secret-references.regcred.dev\""), "{changed}");
+
+    let shoot_passes = async |patch: Value| drop(kubectl.patch("shoot", "shoot", &patch).await.succeeded());
+    shoot_passes(json!({"metadata": {"labels": {"a": "b"}, "finalizers": ["gardener"]}})).await;
+    shoot_passes(json!({"spec": {"hibernation": {"enabled": true}, "kubernetes": {"version": "1.37.1"}}}))
+        .await;
+    shoot_passes(json!({"spec": {"provider": {"workers": [{"name": "worker", "maximum": 3}]}}})).await;
+    let status = r#"{"status": {"observedGeneration": 1}}"#;
+    let of_status = ["patch", "shoot", "shoot", "--subresource=status", "--type=merge", "--patch", status];
+    kubectl.run(&of_status).await.succeeded();
+    kubectl.run(&["delete", "shoot", "shoot", "--wait=false"]).await.succeeded();
+    shoot_passes(json!({"spec": {"resources": []}})).await;
+    shoot_passes(json!({"metadata": {"finalizers": []}})).await;
+    kubectl.run(&["wait", "--for=delete", "shoot/shoot", "--timeout=60s"]).await.succeeded();
+}
