@@ -30,8 +30,8 @@ pub(super) fn shown_at_length(what: impl fmt::Display) -> String {
     visible(&what.to_string(), LONGEST_REASON)
 }
 
-/// On one line, and not longer than that.
-fn visible(text: &str, longest: usize) -> String {
+/// On one line, and not longer than that many characters.
+pub(super) fn visible(text: &str, longest: usize) -> String {
     let cut = text.chars().count() > longest;
     text.chars().take(longest).map(harmless).chain(cut.then_some('…')).collect()
 }

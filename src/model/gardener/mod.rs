@@ -1,7 +1,7 @@
 //! What Gardener's objects say about Secrets, and the rules of its registry extensions.
 //!
 //! Read as plain JSON, in whatever version they come: what is not understood is Gardener's to report. The rules are for the
-//! admission of Shoots, which does not ask them yet.
+//! admission of Shoots.
 
 mod address;
 mod binding;
