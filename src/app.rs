@@ -21,7 +21,7 @@ use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pending::Pending;
 use crate::cluster::protection::Inquiry;
-use crate::cluster::watch;
+use crate::cluster::{own_user, referrers, watch};
 use crate::configuration::{self, ConfigurationFile, FileError};
 use crate::controller::copies::CopySettings;
 use crate::controller::repair::{PodSettings, PodSettingsError};
@@ -171,14 +171,15 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
-
     let inquiry = Inquiry::new(client.clone(), index.snapshot().scope.clone());
-
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
     let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
     let watches =
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
+    let of_referrers =
+        referrers::run(client.clone(), Arc::clone(&index), inquiry.kinds(), changes.clone(), &readiness);
+    let own_user = own_user::run(client.clone(), Arc::clone(&index), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let leader_metrics = LeaderMetrics::register(&registry)?;
     let event_metrics = EventMetrics::register(&registry)?;
@@ -211,6 +212,8 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         shutdown.clone(),
     );
     tasks.spawn("watches", watches);
+    tasks.spawn("watches on what points to Secrets", of_referrers);
+    tasks.spawn("look at who regcred is", own_user);
     tasks.spawn("retry loop", retries);
     tasks.spawn("keeping of certificates", certificates);
     tasks.spawn("publisher of Events", publisher.run());

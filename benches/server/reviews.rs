@@ -12,9 +12,11 @@ use prometheus::Registry;
 use regcred::admission::Reviewer;
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
+use regcred::cluster::protection::Inquiry;
 use regcred::configuration::{Configuration, Current};
 use regcred::knowledge::Index;
 use regcred::model::copy::copy_of;
+use regcred::model::scope::Scope;
 use regcred::model::source::SourceState;
 use regcred::policy::{Answers, Rule, Step};
 use regcred::review;
@@ -104,7 +106,8 @@ pub(crate) fn reviewer() -> Reviewer {
     let metrics = CopyMetrics::register(&registry).unwrap();
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), metrics);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
-    Reviewer::new(client, index, Current::default(), carrier, pending, Readiness::new(), metrics)
+    let inquiry = Inquiry::new(client.clone(), Scope::All);
+    Reviewer::new(client, index, Current::default(), carrier, inquiry, pending, Readiness::new(), metrics)
 }
 
 /// The cost of decoding and deciding one review, in microseconds.

@@ -3,7 +3,7 @@
 use futures::{StreamExt, stream};
 
 use super::needs::OUT_OF_TIME;
-use crate::cluster::protection::Inquiry;
+use crate::cluster::protection::{Inquiry, Trust};
 use crate::model::protection::{Listing, LiveReferrer, SecretAnswer};
 use crate::policy::{Answers, Need};
 use crate::server::Deadline;
@@ -47,7 +47,10 @@ async fn ask(inquiry: &Inquiry, need: &Need, answers: &mut Answers) {
         Need::Referrer(referrer) => {
             answers.referrers.insert(referrer.clone(), inquiry.referrer(referrer).await);
         }
-        Need::Referrers(secret) => answers.listing = Some(inquiry.referrers(secret).await),
+        Need::Referrers { secret, is_marked } => {
+            let trust = if *is_marked { Trust::Fresh } else { Trust::Remembered };
+            answers.listing = Some(inquiry.referrers(secret, trust).await);
+        }
         Need::MayBypass { requester, secret } => {
             answers.may_bypass = Some(inquiry.may_bypass(requester, secret).await);
         }
@@ -66,7 +69,7 @@ fn answer_too_late(need: Need, answers: &mut Answers) {
         Need::Referrer(referrer) => {
             answers.referrers.insert(referrer, LiveReferrer::Unknown(OUT_OF_TIME.into()));
         }
-        Need::Referrers(_) => answers.listing = Some(Listing::Unknown(OUT_OF_TIME.into())),
+        Need::Referrers { .. } => answers.listing = Some(Listing::Unknown(OUT_OF_TIME.into())),
         Need::MayBypass { .. } => answers.may_bypass = Some(false),
         Need::Namespace(_) | Need::Secrets(_) | Need::Copy { .. } => {}
     }

@@ -176,7 +176,7 @@ impl State {
                 });
                 answers.referrers.insert(referrer, found.unwrap_or(LiveReferrer::Absent));
             }
-            Need::Referrers(secret) => {
+            Need::Referrers { secret, .. } => {
                 let uses = self.known.references.of(&secret).into_iter();
                 answers.listing =
                     Some(Listing::Complete(uses.map(|one| (one.referrer, one.places)).collect()));

@@ -6,11 +6,13 @@ pub mod changes;
 pub mod error;
 pub mod kubeconfig;
 mod lists;
+pub mod own_user;
 pub mod pending;
 pub mod pods;
 pub mod protection;
 mod reach;
 pub mod reads;
+pub mod referrers;
 pub mod selected_secrets;
 mod sources;
 #[cfg(test)]

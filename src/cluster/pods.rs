@@ -8,8 +8,8 @@ use kube::{Api, Client, Resource};
 
 use super::changes::{Change, Changes};
 use super::lists::Lists;
-use super::reach::{Reach, follow_in};
-use super::watch::Sink;
+use super::reach::{Reach, follow_in, of_type};
+use super::watch::{Answer, Sink};
 use crate::knowledge::Pods;
 use crate::knowledge::pods::uid_of;
 use crate::leadership::Leadership;
@@ -28,13 +28,15 @@ pub async fn run(client: Client, scope: Scope, pods: Pods, changes: Changes, lea
     let lists = Lists::default();
     loop {
         let sink = |reach| Unfinished { pods: pods.clone(), changes: changes.clone(), reach };
-        let of = (client.clone(), lists.clone());
+        let of = (of_type(&client), lists.clone());
         // Told after it counts: whoever took the change that came with the list may have concluded nothing from it yet.
-        let known = || {
-            pods.complete();
-            changes.add(&Change::Everything);
+        let answered = |answer| {
+            if answer == Answer::Listed {
+                pods.complete();
+                changes.add(&Change::Everything);
+            }
         };
-        let watch = || follow_in("pods", of, &scope, config.clone(), sink, known);
+        let watch = || follow_in("pods", of, &scope, config.clone(), sink, answered);
         let ended = leadership.while_leading(watch).await;
         pods.forget();
         if ended.is_some() {

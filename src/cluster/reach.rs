@@ -19,18 +19,30 @@ use crate::model::scope::Scope;
 /// What one watch covers: all namespaces, or this one.
 pub(super) type Reach = Option<Arc<str>>;
 
+/// Objects of one type, in what a watch covers.
+pub(super) fn of_type<K>(client: &Client) -> impl Fn(&Reach) -> Api<K> + Send + Sync + use<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    let client = client.clone();
+    move |reach| match reach {
+        None => Api::all(client.clone()),
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+    }
+}
+
 /// Follows a kind of object in all namespaces of the scope, and ends when one of the watches ends. Each has its own sink.
-/// `known` is called once, when every watch has had its answer.
+/// `answered` is called with [`Answer::Listed`] once, when every watch has had its answer, and with [`Answer::NotServed`] each time
+/// that one hears that.
 pub(super) async fn follow_in<K, S>(
     what: &'static str,
-    (client, lists): (Client, Lists),
+    (api, lists): (impl Fn(&Reach) -> Api<K>, Lists),
     scope: &Scope,
     config: watcher::Config,
     sink: impl Fn(Reach) -> S,
-    known: impl Fn() + Send + Sync,
+    answered: impl Fn(Answer) + Send + Sync,
 ) where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-    K: Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
     let reaches: Vec<Reach> = match scope {
@@ -41,18 +53,17 @@ pub(super) async fn follow_in<K, S>(
     let watches: Vec<_> = reaches
         .into_iter()
         .map(|reach| {
-            let api: Api<K> = match &reach {
-                None => Api::all(client.clone()),
-                Some(namespace) => Api::namespaced(client.clone(), namespace),
-            };
-            let is_limited = reach.is_some();
-            let (mut is_first, unanswered, known) = (true, &unanswered, &known);
+            let (api, is_limited) = (api(&reach), reach.is_some());
+            let (mut is_first, unanswered, answered) = (true, &unanswered, &answered);
             let answered = move |answer| {
+                if answer == Answer::NotServed {
+                    return answered(answer);
+                }
                 // A namespace that is gone has taken the rights in it along. The others must not wait for it, nor for one
                 // in which there are none yet; where nothing can be seen, nothing is concluded from it.
                 let counts = is_limited || answer == Answer::Listed;
                 if counts && std::mem::take(&mut is_first) && unanswered.fetch_sub(1, Ordering::SeqCst) == 1 {
-                    known();
+                    answered(Answer::Listed);
                 }
             };
             follow(what, api, config.clone(), lists.clone(), sink(reach), answered).boxed()

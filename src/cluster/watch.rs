@@ -18,7 +18,7 @@ use super::changes::{Change, Changes};
 use super::error::told_of_watch;
 use super::lists::{Lists, NotStreamed, Unfinished, is_refusal};
 use super::pending::Pending;
-use super::reach::{Reach, follow_in};
+use super::reach::{Reach, follow_in, of_type};
 use super::sources::SourceWatches;
 use crate::api::RegistryCredential;
 use crate::knowledge::index::key_of;
@@ -57,11 +57,13 @@ pub(super) enum Answer {
     Listed,
     /// There is no right to look.
     Forbidden,
+    /// There are no such objects, or not in this version of them.
+    NotServed,
 }
 
 /// Follows one watch for ever; errors are logged and tried again with a growing pause.
 ///
-/// `answered` is called after each complete list, and each time that it is forbidden.
+/// `answered` is called after each complete list, and each time that the API server does not let it begin.
 pub(super) async fn follow<K, S>(
     what: &'static str,
     api: Api<K>,
@@ -131,8 +133,8 @@ where
             }
             Err(error) => {
                 tracing::warn!(what, error = told_of_watch(&error), "a watch failed");
-                if is_forbidden(&error) {
-                    answered(Answer::Forbidden);
+                if let Some(answer) = refused(&error) {
+                    answered(answer);
                 }
             }
         }
@@ -140,11 +142,16 @@ where
     End::Unexpected
 }
 
-fn is_forbidden(error: &watcher::Error) -> bool {
+/// What is said by not letting a watch begin.
+fn refused(error: &watcher::Error) -> Option<Answer> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_forbidden(),
-        _ => false,
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => match status.code {
+            403 => Some(Answer::Forbidden),
+            404 => Some(Answer::NotServed),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -199,8 +206,8 @@ pub fn run(
             () = source_ended.notified() => {}
             () = follow("registrycredentials", Api::all(client.clone()), all(), of(), credentials, ready(of_credentials)) => {}
             () = follow("namespaces", Api::all(client.clone()), all(), of(), namespaces, ready(of_namespaces)) => {}
-            () = follow_in("serviceaccounts", (client.clone(), of()), &scope, all(), accounts, || of_accounts.ready()) => {}
-            () = follow_in("copies", (client.clone(), of()), &scope, copies, those_copies, || of_copies.ready()) => {}
+            () = follow_in("serviceaccounts", (of_type(&client), of()), &scope, all(), accounts, ready(of_accounts)) => {}
+            () = follow_in("copies", (of_type(&client), of()), &scope, copies, those_copies, ready(of_copies)) => {}
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
                 | Need::ReferencedSecret(_)
                 | Need::Reserve { .. }
                 | Need::Referrer(_)
-                | Need::Referrers(_)
+                | Need::Referrers { .. }
                 | Need::MayBypass { .. } => {}
                 // Of a namespace that the watch does not show, or shows ending, nothing can be said.
                 Need::Namespace(_) => return Lacking::default(),

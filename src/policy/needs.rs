@@ -39,7 +39,12 @@ pub enum Need {
     /// Read what points to a Secret, or is about to.
     Referrer(Referrer),
     /// List everything that may point to a Secret, beginning after this is asked for.
-    Referrers(ObjectKey),
+    Referrers {
+        /// The Secret.
+        secret: ObjectKey,
+        /// Whether it has marks of those that are in use, so that nothing old may be believed of it.
+        is_marked: bool,
+    },
     /// Ask whether somebody may let a Secret go although it is in use.
     MayBypass {
         /// Who.

@@ -136,7 +136,7 @@ impl Board {
     ) {
         match change {
             // Those are told apart above.
-            Change::Everything => {}
+            Change::Everything | Change::References(_) => {}
             Change::Credential { name, .. } => self.look_at(name, known, needs, seen, took),
             Change::Status(name) => {
                 if let Some(entry) = self.entries.get_mut(name) {

@@ -150,7 +150,10 @@ fn let_go(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &A
         return postpone(Reason::BeingTakenUp, words::being_taken_up(&secret, referrer, unknown));
     }
     match &answers.listing {
-        None => Step::Needs(vec![Need::Referrers(secret)]),
+        None => {
+            let is_marked = is_marked(old) || !reservations.is_empty();
+            Step::Needs(vec![Need::Referrers { secret, is_marked }])
+        }
         Some(Listing::Complete(by)) if by.is_empty() => Step::Decided(free(old)),
         Some(Listing::Complete(by)) => refuse(&Used { secret: &secret, by: by.clone(), more: 0 }, is_allowed),
         Some(Listing::Unknown(reason)) if is_marked(old) || !uses.is_empty() => {

@@ -1,0 +1,187 @@
+//! Lists of all objects of a kind, which reviews share that come at the same time.
+//!
+//! A review may conclude from a list only what was so after it had asked. So whoever asks joins the list that begins next, never one
+//! that runs already; and of each place one list runs at a time. Those who are told together tend to ask again together: a
+//! `deletecollection` with 20 workers comes in waves of 20 reviews.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use kube::api::{DynamicObject, ListParams};
+use kube::core::{ApiResource, Request};
+use kube::{Client, Resource};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use super::kinds::{Kinds, Trust};
+use super::{call, page};
+use crate::cluster::{brief, reads};
+use crate::model::ObjectKey;
+use crate::model::reference::{Reference, Referrer, ReferrerKind};
+use crate::policy::NamespaceAnswer;
+
+/// How many objects come in one page: a Shoot has some 6 KiB.
+const PER_PAGE: u32 = 500;
+/// How many lists are under way at once: where regcred is limited to some namespaces, there is one for each of them.
+const AT_ONCE: usize = 10;
+/// The longest that a list takes; no review waits longer. Who asks while one hangs is not kept from its own for good.
+const LONGEST: Duration = Duration::from_secs(9);
+/// A list begins once nobody has joined it for so long. The reviews of a wave come some milliseconds apart, on a busy machine with
+/// gaps of 10 ms and more; for a review that comes alone it is next to nothing.
+const GATHERED_AFTER: Duration = Duration::from_millis(25);
+/// However many come, it begins after this time.
+const GATHERED_FOR: Duration = Duration::from_millis(250);
+
+/// The token to go on by has expired.
+const EXPIRED: u16 = 410;
+/// There is no right to list.
+const FORBIDDEN: u16 = 403;
+
+/// By which places each object points to a Secret.
+pub(super) type Uses = HashMap<ObjectKey, Vec<(Arc<Referrer>, Vec<Reference>)>>;
+/// What a list has brought, or why it has brought nothing.
+pub(super) type Found = Result<Arc<Uses>, Arc<str>>;
+
+/// What one list is of: a kind in a namespace, or in all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) kind: ReferrerKind,
+    pub(super) namespace: Option<Arc<str>>,
+}
+
+/// Lists. Clones share what is under way.
+#[derive(Clone)]
+pub(super) struct Lists {
+    client: Client,
+    kinds: Kinds,
+    /// The places of which a list runs or is about to begin, and who waits for the one that begins next.
+    under_way: Arc<Mutex<HashMap<Place, Option<Batch>>>>,
+    turns: Arc<Semaphore>,
+}
+
+/// Those who wait for a list to begin.
+struct Batch {
+    /// When the last of them came.
+    joined: Instant,
+    /// The least that any of them believes.
+    trust: Trust,
+    told: watch::Sender<Option<Found>>,
+}
+
+impl Lists {
+    pub(super) fn new(client: Client, kinds: Kinds) -> Self {
+        Self { client, kinds, under_way: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// What a list brings that begins after this is called.
+    pub(super) async fn of(&self, place: Place, trust: Trust) -> Found {
+        if self.kinds.remembered(place.kind, trust) == Some(None) {
+            return Ok(Arc::default());
+        }
+        let mut told = self.join(place, trust);
+        let found = told.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        found.unwrap_or_else(|| Err("regcred is about to stop".into()))
+    }
+
+    fn join(&self, place: Place, trust: Trust) -> watch::Receiver<Option<Found>> {
+        let mut under_way = self.under_way();
+        let is_idle = !under_way.contains_key(&place);
+        let batch = under_way.entry(place.clone()).or_default().get_or_insert_with(|| Batch {
+            joined: Instant::now(),
+            trust,
+            told: watch::Sender::default(),
+        });
+        (batch.joined, batch.trust) = (Instant::now(), batch.trust.max(trust));
+        let told = batch.told.subscribe();
+        if is_idle {
+            // Not within the review, whose end must not be that of what others wait for.
+            tokio::spawn(self.clone().run(place));
+        }
+        told
+    }
+
+    /// One list after the other, as long as anybody waits for one.
+    async fn run(self, place: Place) {
+        while let Some(batch) = self.gathered(&place).await {
+            let list = AssertUnwindSafe(self.list(&place, batch.trust)).catch_unwind();
+            let found = match tokio::time::timeout(LONGEST, list).await {
+                Ok(Ok(Ok(uses))) => Ok(Arc::new(uses)),
+                Ok(Ok(Err(error))) => Err(brief(&error)),
+                // It has been logged.
+                Ok(Err(_)) => Err("a defect of regcred".to_owned()),
+                Err(_) => Err(call::LATE.to_owned()),
+            };
+            let found = found.map_err(|reason| format!("{}s: {reason}", place.kind).into());
+            batch.told.send_replace(Some(found));
+        }
+    }
+
+    /// Those who wait, as soon as no more are to be expected; from then on it is too late to join them. `None` if there are none.
+    async fn gathered(&self, place: &Place) -> Option<Batch> {
+        let begun = Instant::now();
+        loop {
+            let begins = {
+                let mut under_way = self.under_way();
+                let Some(batch) = under_way.get_mut(place).and_then(Option::as_mut) else {
+                    under_way.remove(place);
+                    return None;
+                };
+                let begins = (batch.joined.max(begun) + GATHERED_AFTER).min(begun + GATHERED_FOR);
+                if begins <= Instant::now() {
+                    return under_way.get_mut(place).and_then(Option::take);
+                }
+                begins
+            };
+            tokio::time::sleep_until(begins).await;
+        }
+    }
+
+    async fn list(&self, place: &Place, trust: Trust) -> Result<Uses, kube::Error> {
+        // It is never closed.
+        let _turn = self.turns.acquire().await;
+        let Some(resource) = self.kinds.find(place.kind, trust).await? else { return Ok(Uses::default()) };
+        match self.pages(&resource, place).await {
+            Err(error) if call::code(&error) == Some(call::NOT_FOUND) => {
+                self.kinds.forget(place.kind);
+                match self.kinds.find(place.kind, Trust::Fresh).await? {
+                    None => Ok(Uses::default()),
+                    Some(resource) => self.pages(&resource, place).await,
+                }
+            }
+            Err(error) if call::code(&error) == Some(EXPIRED) => self.pages(&resource, place).await,
+            // A namespace that has gone has taken the rights in it along.
+            Err(error) if call::code(&error) == Some(FORBIDDEN) && self.is_gone(place).await => {
+                Ok(Uses::default())
+            }
+            answer => answer,
+        }
+    }
+
+    /// Without a resource version: as the storage has it, never as a cache remembers it.
+    async fn pages(&self, resource: &ApiResource, place: &Place) -> Result<Uses, kube::Error> {
+        let request = Request::new(DynamicObject::url_path(resource, place.namespace.as_deref()));
+        let (mut parameters, mut uses) = (ListParams::default().limit(PER_PAGE), Uses::default());
+        loop {
+            let page = request.list(&parameters).map_err(kube::Error::BuildRequest);
+            let text = call::text(&self.client, page).await?;
+            match page::read(&text, place.kind, &mut uses).map_err(kube::Error::SerdeError)? {
+                Some(token) => parameters = parameters.continue_token(&token),
+                None => return Ok(uses),
+            }
+        }
+    }
+
+    async fn is_gone(&self, place: &Place) -> bool {
+        match &place.namespace {
+            Some(name) => matches!(reads::namespace(&self.client, name).await, NamespaceAnswer::Absent),
+            None => false,
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<Place, Option<Batch>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,84 @@
+//! Secrets that something points to, or is about to.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{GetParams, Patch, PatchParams};
+use kube::core::Request;
+use kube::{Client, Resource};
+use serde_json::json;
+
+use super::call;
+use crate::cluster::{FIELD_MANAGER, brief};
+use crate::model::ObjectKey;
+use crate::model::protection::{IN_USE_LABEL, IN_USE_VALUE, Reservation, SecretAnswer, WholeSecret};
+
+/// How often a reservation is left on a Secret that is another one each time.
+const ATTEMPTS: u32 = 3;
+/// What the API server answers to a patch with the uid of another object (422; 409 where it is taken for a precondition).
+const OF_ANOTHER: [u16; 2] = [409, 422];
+
+/// A Secret as it is.
+pub(super) async fn read(client: &Client, key: &ObjectKey) -> SecretAnswer {
+    let request = of(key).get(&key.name, &GetParams::default()).map_err(kube::Error::BuildRequest);
+    match tokio::time::timeout(call::ONE_OBJECT, call::text(client, request)).await {
+        Ok(answer) => answered(answer.and_then(|text| whole(&text))),
+        Err(_) => SecretAnswer::Unknown(call::LATE.into()),
+    }
+}
+
+/// Leaves a reservation and the label, in one write. Without a resource version: what others change meanwhile is no obstacle. With
+/// the uid, so that it lands on the Secret that is told of. A patch never creates one.
+pub(super) async fn reserve(
+    client: &Client,
+    key: &ObjectKey,
+    uid: &str,
+    reservation: &Reservation,
+) -> SecretAnswer {
+    let mut uid = uid.to_owned();
+    for _ in 0..ATTEMPTS {
+        let patched = tokio::time::timeout(call::ONE_OBJECT, patch(client, key, &uid, reservation)).await;
+        let Ok(patched) = patched else { return SecretAnswer::Unknown(call::LATE.into()) };
+        match patched {
+            Err(error) if call::code(&error).is_some_and(|code| OF_ANOTHER.contains(&code)) => {
+                match read(client, key).await {
+                    SecretAnswer::Found(secret) if secret.uid() != uid => secret.uid().clone_into(&mut uid),
+                    SecretAnswer::Found(_) => return SecretAnswer::Unknown(brief(&error).into()),
+                    answer => return answer,
+                }
+            }
+            patched => return answered(patched),
+        }
+    }
+    SecretAnswer::Unknown("it is created anew again and again".into())
+}
+
+async fn patch(
+    client: &Client,
+    key: &ObjectKey,
+    uid: &str,
+    reservation: &Reservation,
+) -> Result<WholeSecret, kube::Error> {
+    let patch = Patch::Merge(json!({"metadata": {
+        "uid": uid,
+        "labels": {IN_USE_LABEL: IN_USE_VALUE},
+        "annotations": {reservation.annotation(): reservation.value()},
+    }}));
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request = of(key).patch(&key.name, &parameters, &patch).map_err(kube::Error::BuildRequest);
+    whole(&call::text(client, request).await?)
+}
+
+fn of(key: &ObjectKey) -> Request {
+    Request::new(Secret::url_path(&(), Some(&key.namespace)))
+}
+
+fn whole(text: &str) -> Result<WholeSecret, kube::Error> {
+    serde_json::from_str::<Secret>(text).map(WholeSecret::from).map_err(kube::Error::SerdeError)
+}
+
+fn answered(answer: Result<WholeSecret, kube::Error>) -> SecretAnswer {
+    match answer {
+        Ok(secret) => SecretAnswer::Found(secret),
+        Err(error) if call::code(&error) == Some(call::NOT_FOUND) => SecretAnswer::Absent,
+        Err(error) => SecretAnswer::Unknown(brief(&error).into()),
+    }
+}

@@ -1,0 +1,6 @@
+//! What is asked, what is shared, and what is made of answers that are late, refused or about nothing.
+
+mod kinds;
+mod lists;
+mod objects;
+mod server;
