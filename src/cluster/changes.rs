@@ -28,6 +28,10 @@ pub enum Change {
     Copy(ObjectKey),
     /// Which images and pull Secrets the pods of a namespace name.
     Pods(Arc<str>),
+    /// What points to a Secret.
+    References(ObjectKey),
+    /// A Secret that is marked as in use, or was.
+    MarkedSecret(ObjectKey),
     /// A complete list has come, so anything may have changed.
     Everything,
 }

@@ -137,6 +137,8 @@ impl Board {
         match change {
             // Those are told apart above.
             Change::Everything => {}
+            // No copy depends on them.
+            Change::References(_) | Change::MarkedSecret(_) => {}
             Change::Credential { name, .. } => self.look_at(name, known, needs, seen, took),
             Change::Status(name) => {
                 if let Some(entry) = self.entries.get_mut(name) {
