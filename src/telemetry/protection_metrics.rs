@@ -42,4 +42,9 @@ impl ProtectionMetrics {
         self.reservations.set(number(reservations));
         self.dangling.set(number(dangling));
     }
+    /// What is shown of each, for tests.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> [i64; 3] {
+        [&self.secrets, &self.reservations, &self.dangling].map(IntGauge::get)
+    }
 }

@@ -9,6 +9,9 @@ mod record;
 mod telling;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -63,14 +66,8 @@ pub struct Protection {
 impl Protection {
     /// Works while this replica leads. Ends only by a defect.
     pub async fn run(self) {
-        let writer = Arc::new(Writer {
-            client: self.client.clone(),
-            inquiry: self.inquiry.clone(),
-            leadership: self.leadership.clone(),
-            recorder: self.recorder.clone(),
-        });
         loop {
-            let ended = self.leadership.while_leading(|| self.lead(&writer)).await;
+            let ended = self.leadership.while_leading(|| self.lead()).await;
             self.metrics.set(0, 0, 0);
             if ended.is_some() {
                 return;
@@ -79,12 +76,18 @@ impl Protection {
     }
 
     /// One term. What it has seen ends with it.
-    async fn lead(&self, writer: &Arc<Writer>) {
+    async fn lead(&self) {
+        let writer = Arc::new(Writer {
+            client: self.client.clone(),
+            inquiry: self.inquiry.clone(),
+            leadership: self.leadership.clone(),
+            recorder: self.recorder.clone(),
+        });
         let marked = MarkedSecrets::default();
         let scope = self.index.snapshot().scope.clone();
         tokio::select! {
             () = marked_secrets::follow(self.client.clone(), &scope, &marked, &self.changes) => {}
-            () = self.work(writer, &marked) => {}
+            () = self.work(&writer, &marked) => {}
         }
     }
 

@@ -87,7 +87,7 @@ impl Planner<'_> {
         if let Some(next) = record.next(self.settle) {
             return Plan::Later(next);
         }
-        if self.references.has(secret) || record.is_reserved() {
+        if self.references.has(secret) {
             return Plan::Nothing;
         }
         let guard = marked.guard.clone();

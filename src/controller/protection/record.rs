@@ -178,11 +178,6 @@ impl Record {
             .collect();
     }
 
-    /// Whether there are reservations.
-    pub(super) fn is_reserved(&self) -> bool {
-        !self.reservations.is_empty()
-    }
-
     /// The annotations of those that are over.
     pub(super) fn over(&self, settle: Duration, now: Instant) -> Vec<Arc<str>> {
         let over = self.reservations.iter().filter(|(_, reserved)| reserved.is_over(settle, now));
@@ -195,7 +190,7 @@ impl Record {
         due.filter_map(|one| one.says.clone()).collect()
     }
 
-    /// When something is to be done about one next.
+    /// When something is to be done about one next; `None` when there are none.
     pub(super) fn next(&self, settle: Duration) -> Option<Instant> {
         self.reservations.values().map(|one| one.next_look().unwrap_or(one.first_seen + settle)).min()
     }
@@ -223,7 +218,6 @@ impl Record {
     /// Takes note of what has been done, and says when to look again at the latest.
     pub(super) fn note(&mut self, outcome: Outcome, now: Instant) -> Instant {
         match outcome {
-            Outcome::Failed => self.fail(now),
             Outcome::Written | Outcome::Overtaken => {
                 self.gone = None;
                 self.succeed(now + WATCH_IS_LATE)
@@ -246,7 +240,7 @@ impl Record {
                 self.succeed(now)
             }
             // The watches will show what points to it. If they do not, that is looked for again, ever more seldom.
-            Outcome::Listed(..) => self.fail(now),
+            Outcome::Listed(..) | Outcome::Failed => self.fail(now),
             Outcome::Confirmed(standings) => {
                 let is_known = standings.iter().all(|(_, standing)| standing.is_some());
                 let known = standings.into_iter().filter_map(|(referrer, one)| Some((referrer, one?)));
