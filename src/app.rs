@@ -197,6 +197,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         client: client.clone(),
         index: Arc::clone(&index),
         carrier: carrier.clone(),
+        inquiry: inquiry.clone(),
         changes,
         leadership: leads,
         recorder,

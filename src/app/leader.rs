@@ -1,4 +1,4 @@
-//! The parts that act only in the replica that leads: copies, statuses, and what is asked of pods.
+//! The parts that act only in the replica that leads: copies, statuses, marks on Secrets in use, and what is asked of pods.
 
 use std::sync::Arc;
 
@@ -10,13 +10,16 @@ use super::{AppError, Arguments};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
 use crate::cluster::pods;
+use crate::cluster::protection::Inquiry;
 use crate::controller::copies::{self, Reconciler};
+use crate::controller::protection::Protection;
 use crate::controller::repair::{self, Repair};
 use crate::controller::status::Reporter;
 use crate::events::Recorder;
 use crate::knowledge::{Index, Pods};
 use crate::leadership::Leadership;
 use crate::telemetry::pod_metrics::PodMetrics;
+use crate::telemetry::protection_metrics::ProtectionMetrics;
 use crate::telemetry::reconcile_metrics::ReconcileMetrics;
 use crate::telemetry::status_metrics::StatusMetrics;
 
@@ -25,6 +28,7 @@ pub(super) struct Leader {
     pub(super) client: Client,
     pub(super) index: Arc<Index>,
     pub(super) carrier: Carrier,
+    pub(super) inquiry: Inquiry,
     pub(super) changes: Changes,
     pub(super) leadership: Leadership,
     pub(super) recorder: Recorder,
@@ -38,7 +42,7 @@ impl Leader {
         registry: &Registry,
         tasks: &mut Tasks,
     ) -> Result<(), AppError> {
-        let Self { client, index, carrier, changes, leadership, recorder } = self;
+        let Self { client, index, carrier, inquiry, changes, leadership, recorder } = self;
         arguments.pods.check()?;
         let pods = Pods::default();
         if arguments.pods.watch_pods {
@@ -57,6 +61,17 @@ impl Leader {
             };
             tasks.spawn("repair of pods", repair.run());
         }
+        let protection = Protection {
+            client: client.clone(),
+            index: Arc::clone(&index),
+            inquiry,
+            changes: changes.clone(),
+            leadership: leadership.clone(),
+            settle: arguments.copies.graces().settle,
+            recorder: recorder.clone(),
+            metrics: ProtectionMetrics::register(registry)?,
+        };
+        tasks.spawn("protection of Secrets in use", protection.run());
         let reporter = Reporter {
             client: client.clone(),
             index: Arc::clone(&index),

@@ -30,6 +30,8 @@ pub enum Change {
     Pods(Arc<str>),
     /// What points to a Secret.
     References(ObjectKey),
+    /// A Secret that is marked as in use, or was.
+    MarkedSecret(ObjectKey),
     /// A complete list has come, so anything may have changed.
     Everything,
 }

@@ -36,9 +36,19 @@ pub fn brief(error: &kube::Error) -> String {
     reason.chars().take(BRIEF_LENGTH).collect()
 }
 
+/// Whether the API server says that what a write names is not there, or is another version. Of a test in a patch that fails it
+/// does not name the kind, as it does of an object that it finds invalid.
+pub(crate) fn is_of_another_version(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let names_kind = status.details.as_ref().is_some_and(|details| !details.kind.is_empty());
+    matches!(status.code, 404 | 409) || status.code == 422 && !names_kind
+}
+
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
     use serde::de::Error as _;
+    use serde_json::json;
 
     use super::*;
 
@@ -54,5 +64,25 @@ mod tests {
         ] {
             assert_eq!(told_of_watch(&error), "the API server's answer could not be read");
         }
+    }
+
+    /// As the API server says it, of an object that it finds invalid, and of a test in a patch that fails.
+    #[rstest]
+    #[case::gone(404, "secrets", true)]
+    #[case::changed(409, "secrets", true)]
+    #[case::a_test_failed(422, "", true)]
+    #[case::immutable(422, "Secret", false)]
+    #[case::forbidden(403, "secrets", false)]
+    #[case::down(500, "", false)]
+    fn only_what_has_changed_meanwhile_is_looked_at_again_at_once(
+        #[case] code: u16,
+        #[case] kind: &str,
+        #[case] expected: bool,
+    ) {
+        let status = json!({
+            "status": "Failure", "message": "as it is", "reason": "any", "code": code, "details": {"kind": kind},
+        });
+        let error = kube::Error::Api(serde_json::from_value(status).unwrap());
+        assert_eq!(is_of_another_version(&error), expected);
     }
 }

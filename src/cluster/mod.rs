@@ -6,6 +6,7 @@ pub mod changes;
 pub mod error;
 pub mod kubeconfig;
 mod lists;
+pub mod marked_secrets;
 pub mod own_user;
 pub mod pending;
 pub mod pods;

@@ -19,6 +19,7 @@ use kube::Client;
 use kube::Resource;
 use tokio::sync::mpsc;
 
+use crate::model::ObjectKey;
 use crate::telemetry::event_metrics::{EventMetrics, Fate};
 
 pub use limits::{Limits, Rate};
@@ -63,6 +64,18 @@ impl Regarding {
             kind: K::kind(&of_type).into_owned(),
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
+            uid: uid.map(str::to_owned),
+        }
+    }
+
+    /// An object of a namespaced kind that has no type here. The version of its API need not be one that is served: people see the
+    /// Event by kind, name and uid.
+    pub fn of_kind(api_version: &str, kind: &str, key: &ObjectKey, uid: Option<&str>) -> Self {
+        Self {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some(key.namespace.to_string()),
+            name: key.name.to_string(),
             uid: uid.map(str::to_owned),
         }
     }

@@ -11,5 +11,6 @@ pub mod leader_metrics;
 pub mod log;
 pub mod metrics;
 pub mod pod_metrics;
+pub mod protection_metrics;
 pub mod reconcile_metrics;
 pub mod status_metrics;

@@ -9,9 +9,11 @@ use prometheus::Registry;
 use regcred::admission::Reviewer;
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
+use regcred::cluster::protection::Inquiry;
 use regcred::configuration::Current;
 use regcred::knowledge::Index;
 use regcred::model::copy::copy_of;
+use regcred::model::scope::Scope;
 use regcred::model::source::SourceState;
 use regcred::policy::Rule;
 use regcred::server::{Readiness, ReviewRoutes};
@@ -42,7 +44,8 @@ fn reviewer(readiness: &Readiness) -> Reviewer {
     let copies = CopyMetrics::register(&registry).unwrap();
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copies);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
-    Reviewer::new(client, index, Current::default(), carrier, pending, readiness.clone(), metrics)
+    let inquiry = Inquiry::new(client.clone(), Scope::All);
+    Reviewer::new(client, index, Current::default(), carrier, inquiry, pending, readiness.clone(), metrics)
 }
 
 /// The route of the mutating webhook.

@@ -11,10 +11,10 @@ use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::plan::{Plan, Planner};
-use super::queue::Queue;
 use super::record::{Graces, Records};
 use super::{ObjectKey, places};
 use crate::cluster::changes::{Change, Changes, Subscription};
+use crate::controller::queue::Queue;
 use crate::knowledge::{Index, Pods};
 use crate::model::copy::copy_of;
 use crate::model::pod::{ObservedPod, Uid};

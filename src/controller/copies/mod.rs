@@ -8,7 +8,6 @@
 mod cost;
 mod places;
 mod plan;
-mod queue;
 mod record;
 mod settings;
 mod writer;
@@ -23,12 +22,12 @@ use kube::Client;
 use tokio::task::{JoinError, JoinSet};
 
 use plan::{Plan, Planner};
-use queue::Queue;
 pub use record::Graces;
 use record::Records;
 pub use settings::CopySettings;
 use writer::{Outcome, Writer};
 
+use super::queue::Queue;
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::{Change, Changes};
 use crate::knowledge::{Index, Pods, Snapshot};

@@ -14,7 +14,7 @@ pub(super) fn concerned(known: &Snapshot, pods: &impl Needs, change: &Change) ->
     let should_be = |credential| should_be_of(known, pods, credential);
     match change {
         Change::Copy(place) => vec![place.clone()],
-        Change::Status(_) | Change::References(_) => Vec::new(),
+        Change::Status(_) | Change::References(_) | Change::MarkedSecret(_) => Vec::new(),
         Change::Namespace(namespace) | Change::Pods(namespace) => {
             let there = known.copies_in(namespace).map(|(place, _)| place.clone());
             let credentials =

@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use super::plan::{Hold, Plan};
 use crate::api::Conflict;
 use crate::cluster::carrier::{Carrier, WRITE_TIMEOUT};
+use crate::cluster::error::is_of_another_version;
 use crate::cluster::{FIELD_MANAGER, brief, pods, reads};
 use crate::knowledge::{Index, Pods, Wants};
 use crate::leadership::Leadership;
@@ -304,14 +305,6 @@ impl Writer {
         self.index.set_back(key, Obstacle::Passing(reason.into()), Instant::now());
         Outcome::Failed
     }
-}
-
-/// Whether the API server says that what a write names is not there, or is another version. Of a test in a patch that fails it
-/// does not name the kind, as it does of an object that it finds invalid.
-fn is_of_another_version(error: &kube::Error) -> bool {
-    let kube::Error::Api(status) = error else { return false };
-    let names_kind = status.details.as_ref().is_some_and(|details| !details.kind.is_empty());
-    matches!(status.code, 404 | 409) || status.code == 422 && !names_kind
 }
 
 /// What a write is told that was not answered.

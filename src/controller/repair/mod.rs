@@ -168,7 +168,7 @@ fn concerned(changes: &HashSet<Change>) -> Option<HashSet<Arc<str>>> {
         Change::Namespace(namespace) | Change::Pods(namespace) => Some(Some(Arc::clone(namespace))),
         Change::Copy(place) => Some(Some(Arc::clone(&place.namespace))),
         Change::Credential { .. } | Change::Source(_) | Change::Everything => Some(None),
-        Change::Status(_) | Change::References(_) => None,
+        Change::Status(_) | Change::References(_) | Change::MarkedSecret(_) => None,
     });
     namespaces.collect()
 }

@@ -135,8 +135,8 @@ impl Board {
         took: &mut Vec<Duration>,
     ) {
         match change {
-            // Those are told apart above.
-            Change::Everything | Change::References(_) => {}
+            // The first is told apart above, and no copy depends on the others.
+            Change::Everything | Change::References(_) | Change::MarkedSecret(_) => {}
             Change::Credential { name, .. } => self.look_at(name, known, needs, seen, took),
             Change::Status(name) => {
                 if let Some(entry) = self.entries.get_mut(name) {

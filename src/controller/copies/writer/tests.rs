@@ -193,23 +193,3 @@ async fn a_copy_that_is_not_offered_any_more_goes_only_if_the_namespace_as_it_is
         asked.iter().map(|(method, path, _)| (method.as_str(), path.as_str())).collect();
     assert_eq!(asked, expected);
 }
-
-/// As the API server says it, of an object that it finds invalid, and of a test in a patch that fails.
-#[rstest]
-#[case::gone(404, "secrets", true)]
-#[case::changed(409, "secrets", true)]
-#[case::a_test_failed(422, "", true)]
-#[case::immutable(422, "Secret", false)]
-#[case::forbidden(403, "secrets", false)]
-#[case::down(500, "", false)]
-fn only_what_has_changed_meanwhile_is_looked_at_again_at_once(
-    #[case] code: u16,
-    #[case] kind: &str,
-    #[case] expected: bool,
-) {
-    let status = json!({
-        "status": "Failure", "message": "as it is", "reason": "any", "code": code, "details": {"kind": kind},
-    });
-    let error = kube::Error::Api(serde_json::from_value(status).unwrap());
-    assert_eq!(is_of_another_version(&error), expected);
-}

@@ -125,7 +125,7 @@ impl Cluster {
                 assert!(answers.referrers.insert(referrer, live).is_none(), "{asked} twice");
                 asked
             }
-            Need::Referrers(secret) => {
+            Need::Referrers { secret, .. } => {
                 answers.listing = Some(self.listing.clone().unwrap_or(Listing::Complete(Vec::new())));
                 format!("list for {secret}")
             }
