@@ -3,8 +3,10 @@
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
+use super::super::words::all;
 use super::scene::*;
 use crate::model::ObjectKey;
+use crate::model::gardener::{FieldError, FieldPath, joined};
 use crate::model::protection::{MOST_RESERVATIONS, RESERVATION_PREFIX, SecretAnswer};
 use crate::policy::{Outcome, Reason};
 
@@ -191,4 +193,15 @@ fn what_is_wrong_is_told_for_each_place_that_demands_it() {
     let wrong = secret("docker-creds-v1", json!(null), json!({"username": "a", "password": "b"}));
     let refusal = Scene::new().with([wrong]).refusal(&create(&shoot));
     assert!(refusal.contains("caches[0]") && refusal.contains("caches[1]"), "{refusal}");
+}
+
+#[rstest]
+#[case(&["a"])]
+#[case(&["a", "a"])]
+#[case(&["a", "b", "a", "c"])]
+fn errors_are_joined_as_upstream_joins_them(#[case] values: &[&str]) {
+    let errors: Vec<FieldError> =
+        values.iter().map(|value| FieldError::duplicate(FieldPath::new("spec"), value)).collect();
+    let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(all(&sentences), joined(&errors).unwrap());
 }

@@ -124,8 +124,8 @@ fn going(mut shoot: Value) -> Value {
     new
 })]
 #[case::a_mirror_that_was_wrong(
-    shoot(json!([mirrors(json!([{"upstream": "https://x"}]))]), json!([])),
-    with(shoot(json!([mirrors(json!([{"upstream": "https://x"}]))]), json!([])), "/metadata/name", json!("crazy-botany"))
+    shoot(json!([mirrors(json!([{"upstream": "a/b"}]))]), json!([])),
+    shoot(json!([mirrors(json!([{"upstream": "a/b", "hosts": null}]))]), json!([]))
 )]
 #[case::another_entry_for_the_same_secret(
     shoot(json!([]), json!([resource("a", "Secret", "gone")])),
