@@ -1,5 +1,7 @@
 //! Secrets that something points to, or is about to.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{GetParams, Patch, PatchParams};
 use kube::core::Request;
@@ -11,10 +13,15 @@ use crate::cluster::{FIELD_MANAGER, brief};
 use crate::model::ObjectKey;
 use crate::model::protection::{IN_USE_LABEL, IN_USE_VALUE, Reservation, SecretAnswer, WholeSecret};
 
+/// The longest that leaving a reservation takes, of the 10 s that a review has. Many objects may come to point to one Secret at the
+/// same time, and the API server takes up their patches one after the other.
+const RESERVING: Duration = Duration::from_secs(8);
 /// How often a reservation is left on a Secret that is another one each time.
 const ATTEMPTS: u32 = 3;
 /// What the API server answers to a patch with the uid of another object (422; 409 where it is taken for a precondition).
-const OF_ANOTHER: [u16; 2] = [409, 422];
+const OF_ANOTHER: [u16; 2] = [CONFLICT, 422];
+/// The object was changed meanwhile, again and again.
+const CONFLICT: u16 = 409;
 
 /// A Secret as it is.
 pub(super) async fn read(client: &Client, key: &ObjectKey) -> SecretAnswer {
@@ -33,22 +40,36 @@ pub(super) async fn reserve(
     uid: &str,
     reservation: &Reservation,
 ) -> SecretAnswer {
-    let mut uid = uid.to_owned();
-    for _ in 0..ATTEMPTS {
-        let patched = tokio::time::timeout(call::ONE_OBJECT, patch(client, key, &uid, reservation)).await;
-        let Ok(patched) = patched else { return SecretAnswer::Unknown(call::LATE.into()) };
-        match patched {
-            Err(error) if call::code(&error).is_some_and(|code| OF_ANOTHER.contains(&code)) => {
-                match read(client, key).await {
-                    SecretAnswer::Found(secret) if secret.uid() != uid => secret.uid().clone_into(&mut uid),
-                    SecretAnswer::Found(_) => return SecretAnswer::Unknown(brief(&error).into()),
-                    answer => return answer,
+    let left = tokio::time::timeout(RESERVING, keep_reserving(client, key, uid, reservation)).await;
+    left.unwrap_or_else(|_| SecretAnswer::Unknown(call::LATE.into()))
+}
+
+async fn keep_reserving(
+    client: &Client,
+    key: &ObjectKey,
+    uid: &str,
+    reservation: &Reservation,
+) -> SecretAnswer {
+    let (mut uid, mut others) = (uid.to_owned(), 0);
+    loop {
+        let error = match patch(client, key, &uid, reservation).await {
+            Err(error) if call::code(&error).is_some_and(|code| OF_ANOTHER.contains(&code)) => error,
+            patched => return answered(patched),
+        };
+        match read(client, key).await {
+            SecretAnswer::Found(secret) if secret.uid() != uid => {
+                secret.uid().clone_into(&mut uid);
+                others += 1;
+                if others >= ATTEMPTS {
+                    return SecretAnswer::Unknown("it is created anew again and again".into());
                 }
             }
-            patched => return answered(patched),
+            // So many others patch it that the API server has given up: once more.
+            SecretAnswer::Found(_) if call::code(&error) == Some(CONFLICT) => {}
+            SecretAnswer::Found(_) => return SecretAnswer::Unknown(brief(&error).into()),
+            answer => return answer,
         }
     }
-    SecretAnswer::Unknown("it is created anew again and again".into())
 }
 
 async fn patch(
