@@ -113,7 +113,10 @@ impl Race {
         stage.create_secret(namespace, &name).await;
         if matches!(self.taker, Taker::Updates) {
             let stored = serde_json::from_value(shoot(namespace, &name, &[])).unwrap();
-            stage.shoots(namespace).create(&PostParams::default(), &stored).await.unwrap();
+            // It may be just then that a server is killed.
+            while stage.shoots(namespace).create(&PostParams::default(), &stored).await.is_err() {
+                sleep(WINDOW).await;
+            }
         }
         let (before, after) = (WINDOW.mul_f64(random::share()), WINDOW.mul_f64(random::share()));
         let (taken, deleted) = tokio::join!(

@@ -196,8 +196,9 @@ impl Term<'_> {
 
     fn plan(&mut self, secret: &ObjectKey, now: Instant) -> Plan {
         let known = self.protection.index.snapshot();
-        if !known.scope.covers(&secret.namespace) {
-            // A binding may point anywhere. Nothing is known of Secrets there, nor may be.
+        // Objects may point anywhere. Of Secrets outside the scope nothing is known, nor may be. What people have written in place of a
+        // name must not become a path by which something else is asked for or changed.
+        if !known.scope.covers(&secret.namespace) || !secret.can_exist() {
             return Plan::Nothing;
         }
         let mut record = self.records.take(secret);

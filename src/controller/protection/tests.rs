@@ -158,3 +158,10 @@ async fn nothing_is_known_or_done_of_secrets_outside_the_scope() {
     point_to(&protection.index, &["new"]);
     assert_eq!(run(protection, &requests, 0).await, []);
 }
+
+#[tokio::test]
+async fn what_cannot_be_the_name_of_a_secret_is_no_path_to_something_else() {
+    let (protection, _, requests) = protection(Vec::new());
+    point_to(&protection.index, &["../configmaps/one", "one?dryRun=All", "", "new"]);
+    assert_eq!(run(protection, &requests, 2).await, [asked("new", "GET"), asked("new", "PATCH")]);
+}

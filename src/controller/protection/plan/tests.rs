@@ -233,6 +233,18 @@ fn the_time_of_a_reservation_that_came_back_begins_anew() {
 }
 
 #[test]
+fn a_reservation_that_says_something_else_now_is_another_one() {
+    let mut scene = Scene::new(Some(marked(&["a"])), true);
+    scene.plan(0);
+    let claim = Claim { over: Some("5".into()), ..reservation("a").claim };
+    let changed = Reservation { claim, ..reservation("a") };
+    scene.marked = Some(Marked { reservations: vec![changed], ..marked(&[]) });
+    scene.plan(60);
+    scene.note(120, &looked(Open));
+    assert_eq!(scene.told(120), "later 125");
+}
+
+#[test]
 fn whoever_points_to_another_secret_is_not_counted_any_more() {
     let mut scene = Scene::new(None, true);
     scene.note(0, &Gone);
