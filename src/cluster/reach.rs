@@ -35,7 +35,7 @@ where
 /// `answered` is called with [`Answer::Listed`] once, when every watch has had its answer, and with [`Answer::NotServed`] each time
 /// that one hears that.
 pub(super) async fn follow_in<K, S>(
-    what: &'static str,
+    what: &str,
     (api, lists): (impl Fn(&Reach) -> Api<K>, Lists),
     scope: &Scope,
     config: watcher::Config,

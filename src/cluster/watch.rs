@@ -65,7 +65,7 @@ pub(super) enum Answer {
 ///
 /// `answered` is called after each complete list, and each time that the API server does not let it begin.
 pub(super) async fn follow<K, S>(
-    what: &'static str,
+    what: &str,
     api: Api<K>,
     config: watcher::Config,
     lists: Lists,
@@ -96,7 +96,7 @@ enum End {
 }
 
 async fn attempt<K, S>(
-    what: &'static str,
+    what: &str,
     api: Api<K>,
     config: watcher::Config,
     sink: &mut S,

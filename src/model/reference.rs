@@ -8,7 +8,7 @@ use super::ObjectKey;
 use super::gardener::{Binding, BindingKind, RegistryCacheConfig, Shoot};
 
 /// The kinds of objects that point to Secrets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReferrerKind {
     /// `core.gardener.cloud`
     Shoot,
@@ -19,7 +19,7 @@ pub enum ReferrerKind {
 }
 
 impl ReferrerKind {
-    /// All kinds.
+    /// All kinds that are built in.
     pub const ALL: [Self; 4] = [
         Self::Shoot,
         Self::Binding(BindingKind::SecretBinding),
@@ -28,7 +28,7 @@ impl ReferrerKind {
     ];
 
     /// Its API group.
-    pub fn group(self) -> &'static str {
+    pub fn group(&self) -> &str {
         match self {
             Self::Shoot | Self::Binding(BindingKind::SecretBinding) => "core.gardener.cloud",
             Self::Binding(BindingKind::CredentialsBinding) => "security.gardener.cloud",
@@ -37,7 +37,7 @@ impl ReferrerKind {
     }
 
     /// Its resource.
-    pub fn resource(self) -> &'static str {
+    pub fn resource(&self) -> &str {
         match self {
             Self::Shoot => "shoots",
             Self::Binding(BindingKind::SecretBinding) => "secretbindings",
@@ -47,7 +47,7 @@ impl ReferrerKind {
     }
 
     /// Whether it may point to Secrets of other namespaces than its own.
-    pub fn crosses_namespaces(self) -> bool {
+    pub fn crosses_namespaces(&self) -> bool {
         matches!(self, Self::Binding(_))
     }
 }
@@ -116,7 +116,7 @@ impl Pointers {
     /// What an object points to, whatever it holds; nothing when it needs no Secret any more.
     pub fn of(referrer: &Referrer, object: &RawValue) -> Self {
         let namespace = &*referrer.key.namespace;
-        match referrer.kind {
+        match &referrer.kind {
             ReferrerKind::Shoot => {
                 let shoot = Shoot::read(object);
                 if !shoot.state().needs_secrets() {
@@ -128,7 +128,7 @@ impl Pointers {
                 });
                 Self { secrets: shoot.references(namespace), bindings: bindings.collect() }
             }
-            ReferrerKind::Binding(kind) => Self::to(Binding::read(kind, object).reference(namespace)),
+            ReferrerKind::Binding(kind) => Self::to(Binding::read(*kind, object).reference(namespace)),
             ReferrerKind::RegistryCacheConfig => {
                 Self::to(RegistryCacheConfig::read(object).reference(namespace))
             }

@@ -25,18 +25,18 @@ pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References
     let (bindings, others): (Vec<ReferrerKind>, Vec<_>) =
         ReferrerKind::ALL.into_iter().partition(|kind| matches!(kind, ReferrerKind::Binding(_)));
     for kind in bindings {
-        if let Some(resource) = resource(&client, kind).await? {
-            list(&Api::all_with(client.clone(), &resource), kind, &mut references).await?;
+        if let Some(resource) = resource(&client, &kind).await? {
+            list(&Api::all_with(client.clone(), &resource), &kind, &mut references).await?;
         }
     }
     // The Shoots that use a binding are in its namespace.
     let of_bindings = references.of(&secret).into_iter().map(|one| one.referrer.key.namespace.to_string());
     let namespaces: BTreeSet<String> = of_bindings.chain([secret.namespace.to_string()]).collect();
     for kind in others {
-        if let Some(resource) = resource(&client, kind).await? {
+        if let Some(resource) = resource(&client, &kind).await? {
             for namespace in &namespaces {
                 let api = Api::namespaced_with(client.clone(), namespace, &resource);
-                list(&api, kind, &mut references).await?;
+                list(&api, &kind, &mut references).await?;
             }
         }
     }
@@ -44,7 +44,7 @@ pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References
 }
 
 /// How the cluster serves a kind; `None` if it does not know it.
-async fn resource(client: &Client, kind: ReferrerKind) -> Result<Option<ApiResource>, ReadError> {
+async fn resource(client: &Client, kind: &ReferrerKind) -> Result<Option<ApiResource>, ReadError> {
     match discovery::group(client, kind.group()).await {
         Ok(group) => Ok(newest(&group, &kind.to_string())),
         Err(error) if is_unknown(&error) => Ok(None),
@@ -75,7 +75,7 @@ fn is_unknown(error: &kube::Error) -> bool {
 
 async fn list(
     api: &Api<DynamicObject>,
-    kind: ReferrerKind,
+    kind: &ReferrerKind,
     references: &mut References,
 ) -> Result<(), ReadError> {
     let mut page = ListParams::default().limit(PER_PAGE);
@@ -84,7 +84,7 @@ async fn list(
             api.list(&page).await.map_err(|error| ReadError::of(&format!("list {kind}s"), &error))?;
         for object in &listed.items {
             let key = ObjectKey::new(&object.namespace().unwrap_or_default(), &object.name_any());
-            let referrer = Referrer { kind, key };
+            let referrer = Referrer { kind: kind.clone(), key };
             let what = || format!("read {referrer}");
             let raw = to_raw_value(object)
                 .map_err(|error| ReadError::Api { what: what(), reason: error.to_string() })?;

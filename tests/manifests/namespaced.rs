@@ -68,8 +68,10 @@ fn both_shapes_give_the_same_rights_but_those_on_what_is_in_namespaces_in_the_li
         let both: BTreeSet<_> = rights(&role).union(&of_cluster).cloned().collect();
         assert_eq!(both, rights(&only("ClusterRole")));
     }
-    let referrers = ReferrerKind::ALL.map(ReferrerKind::resource);
-    let limited = [&["secrets", "pods", "serviceaccounts"], &referrers[..]].concat();
+    let kinds = ReferrerKind::ALL;
+    let limited =
+        [vec!["secrets", "pods", "serviceaccounts"], kinds.iter().map(ReferrerKind::resource).collect()]
+            .concat();
     assert!(of_cluster.iter().all(|[_, resource, ..]| !limited.contains(&&**resource)));
 }
 

@@ -49,7 +49,7 @@ impl Kinds {
     ///
     /// # Errors
     /// When the API server, or the one behind it that serves the group, does not answer: then nobody knows.
-    pub async fn find(&self, kind: ReferrerKind, trust: Trust) -> Result<Option<ApiResource>, kube::Error> {
+    pub async fn find(&self, kind: &ReferrerKind, trust: Trust) -> Result<Option<ApiResource>, kube::Error> {
         if let Some(resource) = self.remembered(kind, trust) {
             return Ok(resource);
         }
@@ -57,28 +57,28 @@ impl Kinds {
         let resource = look(&self.client, kind).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever has asked later knows better.
-        if known.get(&kind).is_none_or(|known| known.asked <= asked) {
-            known.insert(kind, Known { resource: resource.clone(), asked });
+        if known.get(kind).is_none_or(|known| known.asked <= asked) {
+            known.insert(kind.clone(), Known { resource: resource.clone(), asked });
         }
         Ok(resource)
     }
 
     /// The same as far as nobody needs to be asked.
-    pub(super) fn remembered(&self, kind: ReferrerKind, trust: Trust) -> Option<Option<ApiResource>> {
+    pub(super) fn remembered(&self, kind: &ReferrerKind, trust: Trust) -> Option<Option<ApiResource>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { resource, asked } = known.get(&kind)?;
+        let Known { resource, asked } = known.get(kind)?;
         let is_believed = resource.is_some() || (trust == Trust::Remembered && asked.elapsed() < ABSENT_FOR);
         is_believed.then(|| resource.clone())
     }
 
     /// The API server has said that a kind is not served so any more.
-    pub fn forget(&self, kind: ReferrerKind) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&kind);
+    pub fn forget(&self, kind: &ReferrerKind) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);
     }
 }
 
 /// Asks the newest version first: the one that a group prefers need not have all its kinds.
-async fn look(client: &Client, kind: ReferrerKind) -> Result<Option<ApiResource>, kube::Error> {
+async fn look(client: &Client, kind: &ReferrerKind) -> Result<Option<ApiResource>, kube::Error> {
     let group: Option<APIGroup> = if_there(client, &format!("/apis/{}", kind.group())).await?;
     let mut versions = group.map(|group| group.versions).unwrap_or_default();
     versions.sort_by_cached_key(|version| Reverse(Version::parse(&version.version).priority()));

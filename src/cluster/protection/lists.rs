@@ -78,7 +78,7 @@ impl Lists {
 
     /// What a list brings that begins after this is called.
     pub(super) async fn of(&self, place: Place, trust: Trust) -> Found {
-        if self.kinds.remembered(place.kind, trust) == Some(None) {
+        if self.kinds.remembered(&place.kind, trust) == Some(None) {
             return Ok(Arc::default());
         }
         let mut told = self.join(place, trust);
@@ -142,11 +142,11 @@ impl Lists {
     async fn list(&self, place: &Place, trust: Trust) -> Result<Uses, kube::Error> {
         // It is never closed.
         let _turn = self.turns.acquire().await;
-        let Some(resource) = self.kinds.find(place.kind, trust).await? else { return Ok(Uses::default()) };
+        let Some(resource) = self.kinds.find(&place.kind, trust).await? else { return Ok(Uses::default()) };
         match self.pages(&resource, place).await {
             Err(error) if call::code(&error) == Some(call::NOT_FOUND) => {
-                self.kinds.forget(place.kind);
-                match self.kinds.find(place.kind, Trust::Fresh).await? {
+                self.kinds.forget(&place.kind);
+                match self.kinds.find(&place.kind, Trust::Fresh).await? {
                     None => Ok(Uses::default()),
                     Some(resource) => self.pages(&resource, place).await,
                 }
@@ -167,7 +167,7 @@ impl Lists {
         loop {
             let page = request.list(&parameters).map_err(kube::Error::BuildRequest);
             let text = call::text(&self.client, page).await?;
-            match page::read(&text, place.kind, &mut uses).map_err(kube::Error::SerdeError)? {
+            match page::read(&text, &place.kind, &mut uses).map_err(kube::Error::SerdeError)? {
                 Some(token) => parameters = parameters.continue_token(&token),
                 None => return Ok(uses),
             }

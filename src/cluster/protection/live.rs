@@ -28,14 +28,14 @@ pub(super) async fn read(client: &Client, kinds: &Kinds, referrer: &Referrer) ->
 }
 
 async fn look(client: &Client, kinds: &Kinds, referrer: &Referrer) -> Result<LiveReferrer, kube::Error> {
-    let Some(resource) = kinds.find(referrer.kind, Trust::Fresh).await? else {
+    let Some(resource) = kinds.find(&referrer.kind, Trust::Fresh).await? else {
         return Ok(LiveReferrer::Absent);
     };
     match get(client, &resource, referrer).await {
         // Not the object but its kind is not there, in this version at least.
         Err(error) if call::code(&error) == Some(call::NOT_FOUND) && !call::is_absent_object(&error) => {
-            kinds.forget(referrer.kind);
-            let Some(resource) = kinds.find(referrer.kind, Trust::Fresh).await? else {
+            kinds.forget(&referrer.kind);
+            let Some(resource) = kinds.find(&referrer.kind, Trust::Fresh).await? else {
                 return Ok(LiveReferrer::Absent);
             };
             get(client, &resource, referrer).await

@@ -66,7 +66,7 @@ impl Inquiry {
     /// Everything that points to a Secret, by lists that begin after this is called. If some cannot be had, what the others show is
     /// still true.
     pub async fn referrers(&self, secret: &ObjectKey, trust: Trust) -> Listing {
-        let places = ReferrerKind::ALL.into_iter().flat_map(|kind| self.places(kind, secret));
+        let places = ReferrerKind::ALL.into_iter().flat_map(|kind| self.places(&kind, secret));
         let lists = join_all(places.map(|place| self.lists.of(place, trust))).await;
         let uses = lists.iter().flatten().filter_map(|uses| uses.get(secret)).flatten();
         let mut uses: Vec<_> = uses.cloned().collect();
@@ -80,13 +80,13 @@ impl Inquiry {
     }
 
     /// Where objects of a kind can be that point to a Secret.
-    fn places(&self, kind: ReferrerKind, secret: &ObjectKey) -> Vec<Place> {
+    fn places(&self, kind: &ReferrerKind, secret: &ObjectKey) -> Vec<Place> {
         let namespaces = match &self.scope {
             _ if !kind.crosses_namespaces() => vec![Some(Arc::clone(&secret.namespace))],
             Scope::All => vec![None],
             Scope::Listed(names) => names.iter().cloned().map(Some).collect(),
         };
-        namespaces.into_iter().map(|namespace| Place { kind, namespace }).collect()
+        namespaces.into_iter().map(|namespace| Place { kind: kind.clone(), namespace }).collect()
     }
 
     /// Whether somebody may let a Secret go although it is in use.

@@ -30,7 +30,7 @@ struct Metadata<'a> {
 /// Puts what stands in a page into `uses`, and tells where the next one begins.
 pub(super) fn read(
     text: &str,
-    kind: ReferrerKind,
+    kind: &ReferrerKind,
     uses: &mut Uses,
 ) -> Result<Option<String>, serde_json::Error> {
     let page: Page<'_> = serde_json::from_str(text)?;
@@ -41,7 +41,7 @@ pub(super) fn read(
         let (Some(namespace), Some(name)) = (text("namespace"), text("name")) else {
             return Err(serde::de::Error::custom("an object without a name"));
         };
-        let referrer = Referrer { kind, key: ObjectKey::new(&namespace, &name) };
+        let referrer = Referrer { kind: kind.clone(), key: ObjectKey::new(&namespace, &name) };
         let pointers = Pointers::of(&referrer, object);
         let referrer = Arc::new(referrer);
         let mut places: HashMap<ObjectKey, Vec<Reference>> = HashMap::new();

@@ -80,20 +80,20 @@ impl Watched {
         // Its own: another API server than that of Secrets may serve it.
         let (lists, mut is_told) = (Lists::default(), false);
         loop {
-            let found = tokio::time::timeout(TIMEOUT, self.kinds.find(self.kind, Trust::Fresh)).await;
+            let found = tokio::time::timeout(TIMEOUT, self.kinds.find(&self.kind, Trust::Fresh)).await;
             match found {
                 Ok(Ok(Some(resource))) => {
                     is_told = false;
                     if self.follow(&resource, lists.clone()).await == Ended::ByDefect {
                         return;
                     }
-                    self.kinds.forget(self.kind);
+                    self.kinds.forget(&self.kind);
                     tokio::time::sleep(PAUSE).await;
                 }
                 Ok(Ok(None)) => {
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::info!(kind = %self.kind, "the cluster does not have this kind; regcred waits for it");
-                        self.index.retain_referrers(self.kind, None, &HashSet::new());
+                        self.index.retain_referrers(&self.kind, None, &HashSet::new());
                         self.changes.add(&Change::Everything);
                     }
                     self.share = None;
@@ -120,7 +120,7 @@ impl Watched {
         let sink = |reach| Referrers {
             index: Arc::clone(&self.index),
             changes: self.changes.clone(),
-            kind: self.kind,
+            kind: self.kind.clone(),
             reach,
         };
         let (listed, gone) = (Notify::new(), Notify::new());
@@ -228,14 +228,14 @@ impl Sink<Observed> for Referrers {
     }
 
     fn retain(&mut self, listed: &HashSet<ObjectKey>) {
-        self.index.retain_referrers(self.kind, self.reach.as_deref(), listed);
+        self.index.retain_referrers(&self.kind, self.reach.as_deref(), listed);
         self.changes.add(&Change::Everything);
     }
 }
 
 impl Referrers {
     fn referrer(&self, object: &Observed) -> Option<Referrer> {
-        Some(Referrer { kind: self.kind, key: key_of(&object.metadata)? })
+        Some(Referrer { kind: self.kind.clone(), key: key_of(&object.metadata)? })
     }
 
     fn tell(&self, concerned: BTreeSet<ObjectKey>) {

@@ -22,7 +22,7 @@ pub(super) enum Absence {
 
 /// An object points to a Secret that is not there, or not for long.
 pub(super) fn dangling(secret: &ObjectKey, absence: Absence, one: &Use, uid: &str) -> Occurrence {
-    let kind = one.referrer.kind;
+    let kind = &one.referrer.kind;
     let (what, way_out) = match absence {
         Absence::Gone => ("does not exist", format!("create it again, or point the {kind} at another")),
         Absence::Going => (
@@ -57,7 +57,7 @@ fn users(one: &Use) -> String {
 }
 
 fn regarding(referrer: &Referrer, uid: &str) -> Regarding {
-    let version = match referrer.kind {
+    let version = match &referrer.kind {
         ReferrerKind::Binding(BindingKind::CredentialsBinding) => "v1alpha1",
         ReferrerKind::Shoot
         | ReferrerKind::Binding(BindingKind::SecretBinding)

@@ -27,7 +27,12 @@ impl Index {
     }
 
     /// A complete list of a kind has come, of all namespaces or of one; what it does not hold has gone.
-    pub fn retain_referrers(&self, kind: ReferrerKind, namespace: Option<&str>, listed: &HashSet<ObjectKey>) {
+    pub fn retain_referrers(
+        &self,
+        kind: &ReferrerKind,
+        namespace: Option<&str>,
+        listed: &HashSet<ObjectKey>,
+    ) {
         self.change(|snapshot| snapshot.references.retain(kind, namespace, listed));
     }
 

@@ -64,9 +64,9 @@ impl References {
     }
 
     /// A complete list of a kind has come, of all namespaces or of one; what it does not hold has gone.
-    pub fn retain(&mut self, kind: ReferrerKind, namespace: Option<&str>, listed: &HashSet<ObjectKey>) {
+    pub fn retain(&mut self, kind: &ReferrerKind, namespace: Option<&str>, listed: &HashSet<ObjectKey>) {
         let is_listed = |referrer: &Referrer| {
-            referrer.kind == kind && namespace.is_none_or(|namespace| *referrer.key.namespace == *namespace)
+            referrer.kind == *kind && namespace.is_none_or(|namespace| *referrer.key.namespace == *namespace)
         };
         let of_kind = self.said.keys().filter(|referrer| is_listed(referrer));
         let gone: Vec<_> = of_kind.filter(|referrer| !listed.contains(&referrer.key)).cloned().collect();

@@ -101,7 +101,7 @@ fn a_complete_list_of_a_kind_takes_away_what_it_does_not_hold_and_nothing_of_oth
     apply(&mut references, ReferrerKind::Shoot, "a", &shoot(&["creds"], ""));
     apply(&mut references, ReferrerKind::Shoot, "b", &shoot(&["creds"], ""));
     apply(&mut references, BINDING, "c", &json!({"secretRef": {"name": "creds"}}));
-    references.retain(ReferrerKind::Shoot, None, &[ObjectKey::new("garden-dev", "b")].into());
+    references.retain(&ReferrerKind::Shoot, None, &[ObjectKey::new("garden-dev", "b")].into());
     let left = ["Shoot garden-dev/b", "SecretBinding garden-dev/c"];
     let of = references.of(&ObjectKey::new("garden-dev", "creds"));
     assert_eq!(of.iter().map(|one| one.referrer.to_string()).collect::<Vec<_>>(), left);
@@ -145,7 +145,7 @@ proptest! {
                 Event::Gone(false, name) => (referrer(BINDING, &format!("b{name}")), None),
             };
             if let Some(object) = object {
-                apply(&mut references, key.kind, &key.key.name, &object);
+                apply(&mut references, key.kind.clone(), &key.key.name, &object);
                 there.insert(key, object);
             } else {
                 references.delete(&key);
@@ -154,7 +154,7 @@ proptest! {
         }
         let mut anew = References::default();
         for (key, object) in there.iter().rev() {
-            apply(&mut anew, key.kind, &key.key.name, object);
+            apply(&mut anew, key.kind.clone(), &key.key.name, object);
         }
         for secret in ["s0", "s1", "s2"] {
             let secret = ObjectKey::new("garden-dev", secret);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The version that is found; `None` if the kind is not served.
 async fn version(kinds: &super::super::Kinds, trust: Trust) -> Option<String> {
-    kinds.find(Shoot, trust).await.unwrap().map(|resource| resource.api_version)
+    kinds.find(&Shoot, trust).await.unwrap().map(|resource| resource.api_version)
 }
 
 #[tokio::test(start_paused = true)]
@@ -24,7 +24,7 @@ async fn a_served_kind_is_remembered_until_it_is_said_not_to_be_served_so() {
     assert_eq!(server.requests("/apis").len(), 2, "of the group and of its version");
     server.serve("v1");
     assert_eq!(version(&kinds, Trust::Fresh).await.as_deref(), Some("core.gardener.cloud/v1beta1"));
-    kinds.forget(Shoot);
+    kinds.forget(&Shoot);
     assert_eq!(version(&kinds, Trust::Remembered).await.as_deref(), Some("core.gardener.cloud/v1"));
 }
 
@@ -57,7 +57,7 @@ async fn a_group_that_cannot_be_asked_is_not_absent_and_nothing_is_remembered_of
             let server = Server::with_shoots("v1beta1");
             server.refuse(path, code, "not now");
             let kinds = server.inquiry(&[]).kinds();
-            assert!(kinds.find(Shoot, Trust::Remembered).await.is_err(), "{path} {code}");
+            assert!(kinds.find(&Shoot, Trust::Remembered).await.is_err(), "{path} {code}");
             server.serve("v1beta1");
             assert!(version(&kinds, Trust::Remembered).await.is_some(), "{path} {code}");
         }

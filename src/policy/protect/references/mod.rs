@@ -66,7 +66,7 @@ impl<'a> Change<'a> {
     fn decide(&self, request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
         let before = self.old.map(|old| Pointers::of(&self.referrer, old)).unwrap_or_default();
         let now = Pointers::of(&self.referrer, self.new);
-        let findings = match self.referrer.kind {
+        let findings = match &self.referrer.kind {
             ReferrerKind::Shoot => Findings::of_shoot(self.new, self.old, request.namespace()),
             ReferrerKind::RegistryCacheConfig => {
                 let new = now.secrets.iter().filter(|reference| !names(&before, &reference.secret));
