@@ -4,6 +4,7 @@
 
 mod file;
 mod modules;
+mod protection;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +13,11 @@ use arc_swap::ArcSwap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::sync::watch;
 
 pub use file::{ConfigurationFile, FileError, read};
 pub use modules::{Action, FindingKind, Modules};
+pub use protection::Protection;
 
 /// The API version of the file.
 const API_VERSION: &str = "config.regcred.dev/v1alpha1";
@@ -26,21 +29,32 @@ const KIND: &str = "Configuration";
 pub struct Configuration {
     /// About Kyma's `ModuleTemplates`.
     pub modules: Modules,
+    /// About Secrets in use.
+    pub protection: Protection,
 }
 
 /// The configuration that holds now. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Current(Arc<ArcSwap<Configuration>>);
+pub struct Current {
+    configuration: Arc<ArcSwap<Configuration>>,
+    changed: watch::Sender<()>,
+}
 
 impl Current {
     /// As it is now; a later change does not change it.
     pub fn get(&self) -> Arc<Configuration> {
-        self.0.load_full()
+        self.configuration.load_full()
     }
 
     /// From now on it is this.
     pub fn replace(&self, configuration: Configuration) {
-        self.0.store(Arc::new(configuration));
+        self.configuration.store(Arc::new(configuration));
+        self.changed.send_replace(());
+    }
+
+    /// Tells of each later change, after it.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 }
 
@@ -80,6 +94,9 @@ struct Document {
     /// The rule about Kyma's `ModuleTemplates`.
     #[serde(default)]
     modules: modules::Document,
+    /// The rule about Secrets in use.
+    #[serde(default)]
+    protection: protection::Document,
 }
 
 impl Configuration {
@@ -94,7 +111,10 @@ impl Configuration {
             let found = format!("apiVersion: {} and kind: {}", document.api_version, document.kind);
             return Err(ConfigurationError::Kind { found });
         }
-        Ok(Self { modules: Modules::compile(document.modules)? })
+        Ok(Self {
+            modules: Modules::compile(document.modules)?,
+            protection: Protection::compile(document.protection)?,
+        })
     }
 
     /// The JSON schema of the file.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, and every rule names the upstream code it restates.
 
+pub mod configured_kind;
 pub mod consent;
 pub mod copy;
 pub mod credential;

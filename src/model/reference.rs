@@ -1,10 +1,12 @@
 //! Objects that point to Secrets, and what they say.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
 use super::ObjectKey;
+use super::configured_kind::ConfiguredKind;
 use super::gardener::{Binding, BindingKind, RegistryCacheConfig, Shoot};
 
 /// The kinds of objects that point to Secrets.
@@ -16,6 +18,8 @@ pub enum ReferrerKind {
     Binding(BindingKind),
     /// `core.kyma-project.io`
     RegistryCacheConfig,
+    /// One that the configuration describes.
+    Configured(Arc<ConfiguredKind>),
 }
 
 impl ReferrerKind {
@@ -33,6 +37,7 @@ impl ReferrerKind {
             Self::Shoot | Self::Binding(BindingKind::SecretBinding) => "core.gardener.cloud",
             Self::Binding(BindingKind::CredentialsBinding) => "security.gardener.cloud",
             Self::RegistryCacheConfig => "core.kyma-project.io",
+            Self::Configured(kind) => &kind.definition().group,
         }
     }
 
@@ -43,12 +48,38 @@ impl ReferrerKind {
             Self::Binding(BindingKind::SecretBinding) => "secretbindings",
             Self::Binding(BindingKind::CredentialsBinding) => "credentialsbindings",
             Self::RegistryCacheConfig => "registrycacheconfigs",
+            Self::Configured(kind) => &kind.definition().resource,
         }
     }
 
     /// Whether it may point to Secrets of other namespaces than its own.
     pub fn crosses_namespaces(&self) -> bool {
-        matches!(self, Self::Binding(_))
+        match self {
+            Self::Binding(_) => true,
+            Self::Shoot | Self::RegistryCacheConfig => false,
+            Self::Configured(kind) => kind.crosses_namespaces(),
+        }
+    }
+
+    /// The version that it is to be read in; of others the newest.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Configured(kind) => Some(&kind.definition().version),
+            Self::Shoot | Self::Binding(_) | Self::RegistryCacheConfig => None,
+        }
+    }
+
+    /// Whether who is about to point to a Secret leaves a reservation there first.
+    pub fn reserves(&self) -> bool {
+        !matches!(self, Self::Configured(_))
+    }
+
+    /// Whether all its objects are watched, and not only listed when somebody asks.
+    pub fn is_watched(&self) -> bool {
+        match self {
+            Self::Configured(kind) => kind.definition().watched,
+            Self::Shoot | Self::Binding(_) | Self::RegistryCacheConfig => true,
+        }
     }
 }
 
@@ -58,6 +89,7 @@ impl fmt::Display for ReferrerKind {
             Self::Shoot => formatter.write_str("Shoot"),
             Self::Binding(kind) => kind.fmt(formatter),
             Self::RegistryCacheConfig => formatter.write_str("RegistryCacheConfig"),
+            Self::Configured(kind) => formatter.write_str(&kind.definition().kind),
         }
     }
 }
@@ -132,6 +164,7 @@ impl Pointers {
             ReferrerKind::RegistryCacheConfig => {
                 Self::to(RegistryCacheConfig::read(object).reference(namespace))
             }
+            ReferrerKind::Configured(kind) => kind.pointers(namespace, object),
         }
     }
 

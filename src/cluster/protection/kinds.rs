@@ -77,21 +77,34 @@ impl Kinds {
     }
 }
 
-/// Asks the newest version first: the one that a group prefers need not have all its kinds.
+/// Asks the newest version first, if any will do: the one that a group prefers need not have all its kinds.
 async fn look(client: &Client, kind: &ReferrerKind) -> Result<Option<ApiResource>, kube::Error> {
-    let group: Option<APIGroup> = if_there(client, &format!("/apis/{}", kind.group())).await?;
-    let mut versions = group.map(|group| group.versions).unwrap_or_default();
-    versions.sort_by_cached_key(|version| Reverse(Version::parse(&version.version).priority()));
+    let versions = match kind.version() {
+        Some(version) => vec![version.to_owned()],
+        None => versions(client, kind.group()).await?,
+    };
     for version in versions {
-        let path = format!("/apis/{}", version.group_version);
+        let path = match kind.group() {
+            "" => format!("/api/{version}"),
+            group => format!("/apis/{group}/{version}"),
+        };
         let served: Option<APIResourceList> = if_there(client, &path).await?;
         let mut resources = served.into_iter().flat_map(|list| list.resources);
-        if resources.any(|resource| resource.name == kind.resource()) {
-            let kind_of_version = GroupVersionKind::gvk(kind.group(), &version.version, &kind.to_string());
+        if resources.any(|resource| resource.name == kind.resource() && resource.namespaced) {
+            let kind_of_version = GroupVersionKind::gvk(kind.group(), &version, &kind.to_string());
             return Ok(Some(ApiResource::from_gvk_with_plural(&kind_of_version, kind.resource())));
         }
     }
     Ok(None)
+}
+
+/// The versions of a group, the newest first.
+async fn versions(client: &Client, group: &str) -> Result<Vec<String>, kube::Error> {
+    let group: Option<APIGroup> = if_there(client, &format!("/apis/{group}")).await?;
+    let versions = group.into_iter().flat_map(|group| group.versions).map(|version| version.version);
+    let mut versions: Vec<String> = versions.collect();
+    versions.sort_by_cached_key(|version| Reverse(Version::parse(version).priority()));
+    Ok(versions)
 }
 
 /// What a path says; `None` where there is no such path. An API server that does not know all of its paths yet answers 503 to those.

@@ -57,14 +57,19 @@ fn users(one: &Use) -> String {
 }
 
 fn regarding(referrer: &Referrer, uid: &str) -> Regarding {
-    let version = match &referrer.kind {
+    let kind = &referrer.kind;
+    let version = match kind {
+        ReferrerKind::Configured(kind) => &kind.definition().version,
         ReferrerKind::Binding(BindingKind::CredentialsBinding) => "v1alpha1",
         ReferrerKind::Shoot
         | ReferrerKind::Binding(BindingKind::SecretBinding)
         | ReferrerKind::RegistryCacheConfig => "v1beta1",
     };
-    let api_version = format!("{}/{version}", referrer.kind.group());
-    Regarding::of_kind(&api_version, &referrer.kind.to_string(), &referrer.key, Some(uid))
+    let api_version = match kind.group() {
+        "" => version.to_owned(),
+        group => format!("{group}/{version}"),
+    };
+    Regarding::of_kind(&api_version, &kind.to_string(), &referrer.key, Some(uid))
 }
 
 #[cfg(test)]

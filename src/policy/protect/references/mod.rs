@@ -74,7 +74,7 @@ impl<'a> Change<'a> {
                     new.map(|reference| (reference.secret.clone(), Demand::of_config(reference))),
                 )
             }
-            ReferrerKind::Binding(_) => Findings::default(),
+            ReferrerKind::Binding(_) | ReferrerKind::Configured(_) => Findings::default(),
         };
         let mut verdict =
             Verdict { refused: findings.refused, warned: findings.warned, ..Verdict::default() };
