@@ -171,14 +171,20 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let changes = Changes::default();
     let copy_metrics = CopyMetrics::register(&registry)?;
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copy_metrics.clone());
-    let inquiry = Inquiry::new(client.clone(), index.snapshot().scope.clone());
+    let inquiry = Inquiry::new(client.clone(), index.snapshot().scope.clone()).with_rules(rules.clone());
     let server =
         Server::bind(&arguments.server, limits.clone(), readiness.clone(), server_metrics.clone()).await?;
     let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
     let watches =
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
-    let of_referrers =
-        referrers::run(client.clone(), Arc::clone(&index), inquiry.kinds(), changes.clone(), &readiness);
+    let of_referrers = referrers::run(
+        client.clone(),
+        Arc::clone(&index),
+        inquiry.kinds(),
+        changes.clone(),
+        rules.clone(),
+        &readiness,
+    );
     let own_user = own_user::run(client.clone(), Arc::clone(&index), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let leader_metrics = LeaderMetrics::register(&registry)?;

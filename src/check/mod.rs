@@ -219,9 +219,9 @@ impl Session {
                 return None;
             }
         };
-        let mut state =
-            State::read(&arguments.state, &arguments.namespace, &arguments.served, &mut *complain);
-        state.configuration = configuration;
+        let served = &arguments.served;
+        let state =
+            State::read(&arguments.state, &arguments.namespace, served, configuration, &mut *complain);
         let requests = Requests {
             operation: arguments.operation,
             namespace: arguments.namespace.clone(),

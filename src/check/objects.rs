@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::documents::{Body, Document, documents};
 use super::problem::{Place, Problem, Reason};
 use super::read::{Input, inputs};
+use crate::configuration::Protection;
 use crate::model::ObjectKey;
-use crate::model::reference::{Referrer, ReferrerKind};
+use crate::model::reference::Referrer;
 
 /// One object of an input.
 #[derive(Debug)]
@@ -68,9 +69,9 @@ impl ApiObject {
         (self.group.clone(), self.kind.clone(), namespace.to_owned(), self.metadata("name").to_owned())
     }
 
-    /// The object as one that may point to Secrets.
-    pub(crate) fn referrer(&self, namespace: &str) -> Option<Referrer> {
-        let kind = ReferrerKind::ALL.into_iter().find(|kind| self.is(kind.group(), &kind.to_string()))?;
+    /// The object as one that may point to Secrets, by its kind or because of how that is configured.
+    pub(crate) fn referrer(&self, namespace: &str, protection: &Protection) -> Option<Referrer> {
+        let kind = protection.all_kinds().find(|kind| self.is(kind.group(), &kind.to_string()))?;
         let (_, _, namespace, name) = self.identity(namespace);
         Some(Referrer { kind, key: ObjectKey::new(&namespace, &name) })
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::objects::{ApiObject, Content, each};
 use super::problem::{Place, Problem, Reason};
 use crate::api::RegistryCredential;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Protection};
 use crate::knowledge::index::key_of;
 use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
@@ -83,20 +83,22 @@ impl State {
         arguments: &[PathBuf],
         namespace: &str,
         served: &AsServed,
+        configuration: Configuration,
         mut report: impl FnMut(Problem),
     ) -> Self {
         let mut objects = Objects::default();
         each(arguments, |object| match object {
             Ok(object) => {
                 if let Content::Object(content) = object.content
-                    && let Err(reason) = objects.take(&object.place, content, namespace)
+                    && let Err(reason) =
+                        objects.take(&object.place, content, namespace, &configuration.protection)
                 {
                     report(Problem { place: object.place, reason });
                 }
             }
             Err(problem) => report(problem),
         });
-        objects.into_state(served, report)
+        Self { configuration, ..objects.into_state(served, report) }
     }
 
     /// Gives a pod that is to be created what the API server gives it before it asks: the pull Secrets of its
@@ -193,7 +195,19 @@ impl State {
 }
 
 impl Objects {
-    fn take(&mut self, place: &Place, object: ApiObject, namespace: &str) -> Result<(), Reason> {
+    fn take(
+        &mut self,
+        place: &Place,
+        object: ApiObject,
+        namespace: &str,
+        protection: &Protection,
+    ) -> Result<(), Reason> {
+        if let Some(referrer) = object.referrer(namespace, protection)
+            && let Ok(raw) = to_raw_value(&object.value)
+        {
+            let pointers = Pointers::of(&referrer, &raw);
+            self.referrers.push((referrer, pointers));
+        }
         match (object.group.as_str(), object.kind.as_str()) {
             ("regcred.dev", "RegistryCredential") => {
                 let credential = serde_json::from_value(object.value).map_err(Reason::CredentialForm)?;
@@ -207,14 +221,7 @@ impl Objects {
                 account.metadata = placed(account.metadata, namespace);
                 self.service_accounts.push(account);
             }
-            _ => {
-                if let Some(referrer) = object.referrer(namespace)
-                    && let Ok(raw) = to_raw_value(&object.value)
-                {
-                    let pointers = Pointers::of(&referrer, &raw);
-                    self.referrers.push((referrer, pointers));
-                }
-            }
+            _ => {}
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod configured_kinds;
 mod manifests;
 mod namespaced;
 

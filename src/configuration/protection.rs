@@ -82,7 +82,9 @@ impl Shipped {
         let name = "$.imagePullSecrets[*].name".to_owned();
         let (resource, kind, name, needs_secrets) = match self {
             Self::ServiceAccount => ("serviceaccounts", "ServiceAccount", name, None),
-            Self::Pod => ("pods", "Pod", "$.spec.imagePullSecrets[*].name".to_owned(), Some(UNFINISHED.to_owned())),
+            Self::Pod => {
+                ("pods", "Pod", "$.spec.imagePullSecrets[*].name".to_owned(), Some(UNFINISHED.to_owned()))
+            }
         };
         Definition {
             group: String::new(),

@@ -8,6 +8,7 @@ use super::error::ExplainError;
 use crate::check::objects::{ApiObject, Content, each};
 use crate::check::problem::{Place, Problem, Reason};
 use crate::check::state::{AsServed, State};
+use crate::configuration::Configuration;
 use crate::model::ObjectKey;
 use crate::model::copy::CopyAnswer;
 use crate::policy::{Answers, NamespaceAnswer, Need};
@@ -89,7 +90,7 @@ pub(super) fn read(
         pods,
         exists: matches!(subjects, Subjects::Named { .. }),
         namespace: namespace.to_owned(),
-        state: State::read(state, namespace, served, complain),
+        state: State::read(state, namespace, served, Configuration::default(), complain),
         namespaces: BTreeMap::new(),
         hidden: BTreeMap::new(),
         notes: Vec::new(),

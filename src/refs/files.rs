@@ -5,16 +5,22 @@ use std::path::PathBuf;
 use serde_json::value::to_raw_value;
 
 use crate::check::objects::{Content, each};
+use crate::configuration::Protection;
 use crate::knowledge::References;
 use crate::model::reference::Pointers;
 
 /// Reads what points to Secrets; whatever else is there is passed over, and what cannot be read is complained of.
-pub(super) fn read(state: &[PathBuf], namespace: &str, complain: &mut dyn FnMut(String)) -> References {
+pub(super) fn read(
+    state: &[PathBuf],
+    namespace: &str,
+    protection: &Protection,
+    complain: &mut dyn FnMut(String),
+) -> References {
     let mut references = References::default();
     each(state, |object| match object {
         Ok(object) => {
             if let Content::Object(object) = object.content
-                && let Some(referrer) = object.referrer(namespace)
+                && let Some(referrer) = object.referrer(namespace, protection)
                 && let Ok(raw) = to_raw_value(&object.value)
             {
                 let pointers = Pointers::of(&referrer, &raw);

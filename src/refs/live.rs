@@ -10,6 +10,7 @@ use serde_json::value::to_raw_value;
 
 use super::Arguments;
 use crate::cluster::kubeconfig::{self, ReadError};
+use crate::configuration::Protection;
 use crate::knowledge::References;
 use crate::model::ObjectKey;
 use crate::model::reference::{Pointers, Referrer, ReferrerKind};
@@ -18,19 +19,24 @@ use crate::model::reference::{Pointers, Referrer, ReferrerKind};
 const PER_PAGE: u32 = 500;
 
 /// Reads what may point to the Secret, and says which one that is.
-pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References), ReadError> {
+pub(super) async fn read(
+    arguments: &Arguments,
+    protection: &Protection,
+) -> Result<(ObjectKey, References), ReadError> {
     let (client, default_namespace) = kubeconfig::client(arguments.cluster.context.as_deref()).await?;
     let secret = arguments.name.within(arguments.namespace.as_deref().unwrap_or(&default_namespace));
     let mut references = References::default();
-    let (bindings, others): (Vec<ReferrerKind>, Vec<_>) =
-        ReferrerKind::ALL.into_iter().partition(|kind| matches!(kind, ReferrerKind::Binding(_)));
-    for kind in bindings {
+    let (of_all_namespaces, others): (Vec<ReferrerKind>, Vec<_>) =
+        protection.all_kinds().partition(ReferrerKind::crosses_namespaces);
+    for kind in of_all_namespaces {
         if let Some(resource) = resource(&client, &kind).await? {
             list(&Api::all_with(client.clone(), &resource), &kind, &mut references).await?;
         }
     }
     // The Shoots that use a binding are in its namespace.
-    let of_bindings = references.of(&secret).into_iter().map(|one| one.referrer.key.namespace.to_string());
+    let is_binding = |kind: &ReferrerKind| matches!(kind, ReferrerKind::Binding(_));
+    let bindings = references.of(&secret).into_iter().filter(|one| is_binding(&one.referrer.kind));
+    let of_bindings = bindings.map(|one| one.referrer.key.namespace.to_string());
     let namespaces: BTreeSet<String> = of_bindings.chain([secret.namespace.to_string()]).collect();
     for kind in others {
         if let Some(resource) = resource(&client, &kind).await? {
@@ -46,7 +52,7 @@ pub(super) async fn read(arguments: &Arguments) -> Result<(ObjectKey, References
 /// How the cluster serves a kind; `None` if it does not know it.
 async fn resource(client: &Client, kind: &ReferrerKind) -> Result<Option<ApiResource>, ReadError> {
     match discovery::group(client, kind.group()).await {
-        Ok(group) => Ok(newest(&group, &kind.to_string())),
+        Ok(group) => Ok(newest(&group, kind)),
         Err(error) if is_unknown(&error) => Ok(None),
         Err(error) => {
             Err(ReadError::of(&format!("find out which kinds of {} there are", kind.group()), &error))
@@ -54,11 +60,13 @@ async fn resource(client: &Client, kind: &ReferrerKind) -> Result<Option<ApiReso
     }
 }
 
-/// A kind as the first of the versions serves it that do: the one that a group prefers need not have all its kinds.
-fn newest(group: &ApiGroup, kind: &str) -> Option<ApiResource> {
-    group.versions().find_map(|version| {
+/// A kind as the first of the versions serves it that do, if any will do: the one that a group prefers need not have all its kinds.
+fn newest(group: &ApiGroup, kind: &ReferrerKind) -> Option<ApiResource> {
+    let mut versions =
+        group.versions().filter(|version| kind.version().is_none_or(|wanted| wanted == *version));
+    versions.find_map(|version| {
         let resources = group.versioned_resources(version).into_iter();
-        resources.map(|(resource, _)| resource).find(|resource| resource.kind == kind)
+        resources.map(|(resource, _)| resource).find(|resource| resource.plural == kind.resource())
     })
 }
 

@@ -5,6 +5,7 @@ mod live;
 mod report;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 use crate::check::{Format, say};
 use crate::cluster::kubeconfig::{self, ReadError, WhichCluster};
+use crate::configuration::{self, Configuration, FileError};
 use crate::knowledge::References;
 use crate::model::ObjectKey;
 use report::Report;
@@ -20,13 +22,15 @@ const EXPLANATION: &str = "\
 Says which objects point to a Secret, and by which of their fields, in the cluster that kubectl speaks to, or in one that the \
 files of --state stand for (as in regcred check). Known are Gardener's Shoots (every field of theirs that names a Secret), \
 SecretBindings and CredentialsBindings, which may be of any namespace and hold their Secret whether a Shoot uses it or not, \
-and Kyma's RegistryCacheConfigs. A Shoot counts until Gardener has done with its deletion.
+and Kyma's RegistryCacheConfigs; and with --config the kinds that the server's configuration describes. Whoever writes an object of \
+these is not asked about it, so it leaves no reservation on the Secret: one that is written at the very moment in which its Secret is \
+deleted can end without it. A Shoot counts until Gardener has done with its deletion.
 
-What is read is read with your own rights: bindings of all namespaces, and the others of the Secret's own namespace and of those \
+What is read is read with your own rights: bindings of all namespaces, likewise what the configuration lets point to Secrets of other namespaces, and the others of the Secret's own namespace and of those \
 that a binding to it is in. A kind that the cluster does not know points to nothing. The Secret itself is not read.
 
 With -o json there is one object: secret, isUsed, and referrers, each with kind, namespace, name, fields (path and \
-purposes of each that names the Secret) and users (what names a binding, and by which field).
+purposes of each that names the Secret), reserves (whether its kind leaves reservations) and users (what names a binding, and by which field).
 
 Exit codes: 0 nothing points to it; 1 something does; 2 it could not be told (the reason is on standard error), or the command \
 line is wrong.
@@ -54,6 +58,10 @@ pub struct Arguments {
 
     #[command(flatten)]
     cluster: WhichCluster,
+
+    /// The configuration that the server has, as given to regcred serve
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 
     /// How the answer is written
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -97,6 +105,8 @@ impl Name {
 enum RefsError {
     #[error(transparent)]
     Unread(#[from] ReadError),
+    #[error(transparent)]
+    Configuration(#[from] FileError),
     #[error("the answer could not be written: {0}")]
     Output(io::Error),
 }
@@ -127,11 +137,14 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn answer(arguments: &Arguments, complain: &mut dyn FnMut(String)) -> Result<Report, RefsError> {
+    let configuration = arguments.config.as_deref().map(configuration::read).transpose()?;
+    let Configuration { protection, .. } = configuration.unwrap_or_default();
     let (secret, references): (ObjectKey, References) = if arguments.cluster.state.is_empty() {
-        kubeconfig::wait_for(live::read(arguments))??
+        kubeconfig::wait_for(live::read(arguments, &protection))??
     } else {
         let namespace = arguments.namespace.as_deref().unwrap_or("default");
-        (arguments.name.within(namespace), files::read(&arguments.cluster.state, namespace, complain))
+        let references = files::read(&arguments.cluster.state, namespace, &protection, complain);
+        (arguments.name.within(namespace), references)
     };
     Ok(Report::new(&secret, &references.of(&secret)))
 }

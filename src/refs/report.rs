@@ -23,6 +23,7 @@ struct Line {
     #[serde(flatten)]
     object: Named,
     fields: Vec<Field>,
+    reserves: bool,
     users: Vec<User>,
 }
 
@@ -73,6 +74,7 @@ impl Report {
         let referrers = uses.iter().map(|one| Line {
             object: Named::of(&one.referrer),
             fields: one.places.iter().map(Field::of).collect(),
+            reserves: one.referrer.kind.reserves(),
             users: one.users.iter().map(|(user, field)| User { object: Named::of(user), field }).collect(),
         });
         Self { secret: secret.to_string(), is_used: !uses.is_empty(), referrers: referrers.collect() }
@@ -92,6 +94,9 @@ impl fmt::Display for Report {
             let users: Vec<String> = users.collect();
             if !users.is_empty() {
                 write!(formatter, ", named by {}", users.join(", "))?;
+            }
+            if !line.reserves {
+                formatter.write_str(", without a reservation")?;
             }
             writeln!(formatter)?;
         }

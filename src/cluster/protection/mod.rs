@@ -20,6 +20,7 @@ use kube::Client;
 pub use kinds::{Kinds, Trust};
 use lists::{Lists, Place};
 
+use crate::configuration::Current;
 use crate::model::ObjectKey;
 use crate::model::protection::{Listing, LiveReferrer, Reservation, SecretAnswer};
 use crate::model::reference::{Referrer, ReferrerKind};
@@ -31,6 +32,7 @@ use crate::review::Requester;
 pub struct Inquiry {
     client: Client,
     scope: Scope,
+    rules: Current,
     kinds: Kinds,
     lists: Lists,
 }
@@ -40,7 +42,13 @@ impl Inquiry {
     pub fn new(client: Client, scope: Scope) -> Self {
         let kinds = Kinds::new(client.clone());
         let lists = Lists::new(client.clone(), kinds.clone());
-        Self { client, scope, kinds, lists }
+        Self { client, scope, rules: Current::default(), kinds, lists }
+    }
+
+    /// Asks also about the kinds that the configuration describes.
+    #[must_use]
+    pub fn with_rules(self, rules: Current) -> Self {
+        Self { rules, ..self }
     }
 
     /// Which kinds the cluster serves, for those who watch them.
@@ -66,7 +74,8 @@ impl Inquiry {
     /// Everything that points to a Secret, by lists that begin after this is called. If some cannot be had, what the others show is
     /// still true.
     pub async fn referrers(&self, secret: &ObjectKey, trust: Trust) -> Listing {
-        let places = ReferrerKind::ALL.into_iter().flat_map(|kind| self.places(&kind, secret));
+        let rules = self.rules.get();
+        let places = rules.protection.all_kinds().flat_map(|kind| self.places(&kind, secret));
         let lists = join_all(places.map(|place| self.lists.of(place, trust))).await;
         let uses = lists.iter().flatten().filter_map(|uses| uses.get(secret)).flatten();
         let mut uses: Vec<_> = uses.cloned().collect();

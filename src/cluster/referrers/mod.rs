@@ -1,12 +1,12 @@
 //! The watches on what points to Secrets. Its kinds may come and go, and get other versions.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::select_all;
+use futures::future::{BoxFuture, select_all};
 use kube::core::{ApiResource, DynamicResourceScope, ObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
@@ -20,6 +20,7 @@ use super::lists::Lists;
 use super::protection::{Kinds, Trust};
 use super::reach::{Reach, follow_in};
 use super::watch::{Answer, Sink};
+use crate::configuration::Current;
 use crate::knowledge::Index;
 use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
@@ -38,21 +39,62 @@ const PER_PAGE: u32 = 250;
 
 /// Runs all watches; returns only when one of them ends, which is a defect.
 ///
-/// Its part is in the register before it is first polled. It is ready once each kind has been listed, or is not served.
+/// Its part is in the register before it is first polled. It is ready once each kind that the configuration has then has been listed, or
+/// is not served.
 pub fn run(
     client: Client,
     index: Arc<Index>,
     kinds: Kinds,
     changes: Changes,
+    rules: Current,
     readiness: &Readiness,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let share = Arc::new(Share(readiness.part("referrers")));
-    let watches = ReferrerKind::ALL.map(|kind| {
-        let (client, index, changes) = (client.clone(), Arc::clone(&index), changes.clone());
-        Watched { client, index, changes, kinds: kinds.clone(), kind, share: Some(Arc::clone(&share)) }
-    });
+    let mut configured = rules.changes();
+    let share = Share(readiness.part("referrers"));
+    let mut watches = Watches { client, index, kinds, changes, running: HashMap::new() };
+    watches.follow(&rules, Some(&Arc::new(share)));
     async move {
-        select_all(watches.map(|watched| watched.run().boxed())).await;
+        loop {
+            tokio::select! {
+                _ = select_all(watches.running.values_mut()) => return,
+                // Whoever changes it lives as long as `rules`.
+                _ = configured.changed() => watches.follow(&rules, None),
+            }
+        }
+    }
+}
+
+/// The watches by their kinds, of which those that are configured come and go.
+struct Watches {
+    client: Client,
+    index: Arc<Index>,
+    kinds: Kinds,
+    changes: Changes,
+    running: HashMap<ReferrerKind, BoxFuture<'static, ()>>,
+}
+
+impl Watches {
+    /// Makes them those of the configuration.
+    fn follow(&mut self, rules: &Current, share: Option<&Arc<Share>>) {
+        let wanted: HashSet<ReferrerKind> =
+            rules.get().protection.all_kinds().filter(ReferrerKind::is_watched).collect();
+        let ended: Vec<_> = self.running.extract_if(|kind, _| !wanted.contains(kind)).collect();
+        for (kind, watch) in ended {
+            drop(watch);
+            self.index.retain_referrers(&kind, None, &HashSet::new());
+            self.changes.add(&Change::Everything);
+        }
+        for kind in wanted {
+            let watched = || Watched {
+                client: self.client.clone(),
+                index: Arc::clone(&self.index),
+                changes: self.changes.clone(),
+                kinds: self.kinds.clone(),
+                kind: kind.clone(),
+                share: share.cloned(),
+            };
+            self.running.entry(kind.clone()).or_insert_with(|| watched().run().boxed());
+        }
     }
 }
 

@@ -18,7 +18,18 @@ const MOST_ITEMS: usize = 1_000;
 const MOST_VALUES: usize = 50_000;
 /// The functions that there are.
 const FUNCTIONS: [&str; 12] = [
-    "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string", "bytes", "min", "max",
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "min",
+    "max",
 ];
 /// The only variable.
 const OBJECT: &str = "object";
@@ -42,7 +53,9 @@ impl Liveness {
         let mut survey = Survey::default();
         survey.look_at(program.expression(), 0);
         if let Some(name) = survey.unknown {
-            return Err(about(&format!("asks for {name:?}; there are `{OBJECT}` and CEL's standard functions")));
+            return Err(about(&format!(
+                "asks for {name:?}; there are `{OBJECT}` and CEL's standard functions"
+            )));
         }
         if !survey.asks_for_object {
             return Err(about(&format!("says nothing about `{OBJECT}`")));

@@ -107,12 +107,10 @@ impl ConfiguredKind {
         }
         let places = definition.secrets.iter().enumerate().map(|(number, place)| {
             let compile = |field: &str, text: &str| {
-                Path::compile(text)
-                    .map_err(|reason| wrong(&format!("secrets[{number}].{field}"), &reason))
+                Path::compile(text).map_err(|reason| wrong(&format!("secrets[{number}].{field}"), &reason))
             };
-            let optional = |field, text: &Option<String>| {
-                text.as_deref().map(|text| compile(field, text)).transpose()
-            };
+            let optional =
+                |field, text: &Option<String>| text.as_deref().map(|text| compile(field, text)).transpose();
             Ok(CompiledPlace {
                 each: optional("each", &place.each)?,
                 name: compile("name", &place.name)?,
@@ -149,7 +147,11 @@ impl ConfiguredKind {
     }
 
     fn defect<T: Default>(&self, field: &str) -> T {
-        tracing::error!(kind = self.definition.kind, field, "a defect in what evaluates this field of a configured kind");
+        tracing::error!(
+            kind = self.definition.kind,
+            field,
+            "a defect in what evaluates this field of a configured kind"
+        );
         T::default()
     }
 }

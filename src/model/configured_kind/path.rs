@@ -73,7 +73,8 @@ pub(super) fn for_people(at: &str, then: &str) -> String {
     let mut text = String::with_capacity(normalized.len());
     let mut rest = normalized.as_str();
     while let Some((name, after)) = rest.strip_prefix("['").and_then(|rest| rest.split_once("']")) {
-        let is_plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_plain =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match (is_plain, text.is_empty()) {
             (true, true) => text.push_str(name),
             (true, false) => text.extend([".", name]),
