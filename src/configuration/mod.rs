@@ -154,6 +154,27 @@ mod tests {
     #[case::another_type("modules: {publicRegistries: ghcr.io}", "line 3")]
     #[case::a_scheme("modules: {publicRegistries: ['https://ghcr.io']}", "modules.publicRegistries[0]")]
     #[case::no_namespace("modules: {secretNamespaces: [kcp-system, 'kcp*']}", "modules.secretNamespaces[1]")]
+    #[case::a_path(
+        "protection: {kinds: [{version: v1, resource: as, kind: A, secrets: [{name: 'spec.name'}]}]}",
+        "protection.kinds[0].secrets[0].name: the path \"spec.name\" does not begin with $"
+    )]
+    #[case::an_expression(
+        "protection: {kinds: [{version: v1, resource: as, kind: A, secrets: [{name: $.a}], needsSecrets: 'object.a &&'}]}",
+        "protection.kinds[0].needsSecrets: the expression \"object.a &&\" is no CEL"
+    )]
+    #[case::pods_that_are_watched(
+        "protection: {kinds: [{version: v1, resource: pods, kind: Pod, secrets: [{name: $.a}]}]}",
+        "protection.kinds[0].watched: Pods are listed, not watched: write watched: false"
+    )]
+    #[case::a_kind_that_is_built_in(
+        "protection: {kinds: [{group: core.gardener.cloud, version: v1beta1, resource: shoots, kind: Shoot, secrets: [{name: $.a}]}]}",
+        "protection.kinds[0]: shoots are there already"
+    )]
+    #[case::a_kind_twice(
+        "protection: {imagePullSecretsOf: [Pod, Pod]}",
+        "protection.imagePullSecretsOf[1]: pods are there"
+    )]
+    #[case::a_kind_that_is_not_shipped("protection: {imagePullSecretsOf: [Deployment]}", "Deployment")]
     #[case::twice("modules: {}\nmodules: {}", "duplicate mapping key: modules")]
     #[case::two_documents("---\na: b", "multiple YAML documents detected")]
     #[case::nothing_for_fields("modules:", "line 3 column 8: fields are expected, or leave the key out")]

@@ -97,3 +97,58 @@ impl Shipped {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::value::to_raw_value;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::ObjectKey;
+    use crate::model::reference::{Pointers, Referrer};
+
+    fn shipped(kind: Shipped) -> ReferrerKind {
+        let document = Document { image_pull_secrets_of: vec![kind], ..Document::default() };
+        let mut kinds = Protection::compile(document).unwrap().kinds;
+        kinds.pop().unwrap()
+    }
+
+    #[rstest]
+    #[case::of_an_account(Shipped::ServiceAccount, json!({"imagePullSecrets": [{"name": "a"}, {}]}), &["imagePullSecrets[0].name"])]
+    #[case::of_an_account_its_tokens_are_not(Shipped::ServiceAccount, json!({"secrets": [{"name": "a"}]}), &[])]
+    #[case::of_a_new_pod(
+        Shipped::Pod, json!({"spec": {"imagePullSecrets": [{"name": "a"}]}}), &["spec.imagePullSecrets[0].name"]
+    )]
+    #[case::of_a_pod_that_runs(
+        Shipped::Pod,
+        json!({"spec": {"imagePullSecrets": [{"name": "a"}]}, "status": {"phase": "Running"}}),
+        &["spec.imagePullSecrets[0].name"]
+    )]
+    #[case::of_a_pod_that_has_ended(
+        Shipped::Pod, json!({"spec": {"imagePullSecrets": [{"name": "a"}]}, "status": {"phase": "Failed"}}), &[]
+    )]
+    fn what_is_shipped_names_pull_secrets(
+        #[case] kind: Shipped,
+        #[case] object: Value,
+        #[case] expected: &[&str],
+    ) {
+        let kind = shipped(kind);
+        assert!(!kind.crosses_namespaces() && !kind.reserves());
+        let referrer = Referrer { kind, key: ObjectKey::new("team-a", "one") };
+        let pointers = Pointers::of(&referrer, &to_raw_value(&object).unwrap());
+        assert_eq!(pointers.secrets.iter().map(|one| &*one.path).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn pods_are_listed_and_accounts_watched() {
+        assert!(!shipped(Shipped::Pod).is_watched());
+        assert!(shipped(Shipped::ServiceAccount).is_watched());
+    }
+
+    #[test]
+    fn by_default_there_are_no_further_kinds() {
+        let all: Vec<ReferrerKind> = Protection::default().all_kinds().collect();
+        assert_eq!(all, ReferrerKind::ALL);
+    }
+}

@@ -3,6 +3,7 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+mod kinds;
 mod outage;
 mod rotation;
 mod scene;

@@ -1,7 +1,6 @@
 //! Whether an object still needs its Secrets, by an expression of the Common Expression Language.
 
 use std::collections::HashMap;
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use cel::common::ast::{EntryExpr, Expr};
@@ -10,6 +9,10 @@ use serde_json::Value;
 
 /// The longest expression, in bytes.
 const LONGEST: usize = 1_024;
+/// How many brackets it has at most: the parser goes down by recursion, and takes much stack for each.
+const BRACKETS: usize = 40;
+/// How deep operations stand within one another: whoever evaluates them goes down by recursion.
+const DEPTH: usize = 40;
 /// How deep macros that go through a list or map (`all`, `exists`, `map`, `filter`) stand within one another.
 const NESTED: usize = 2;
 /// The longest list or map of an object that is judged; an object with a longer one counts.
@@ -44,14 +47,16 @@ impl Liveness {
             return Err(format!("an expression has at most {LONGEST} bytes"));
         }
         let about = |what: &str| format!("the expression {text:?} {what}");
-        // The parser is a generated one of some size.
-        let program = catch_unwind(|| Program::compile(text)).map_err(|_| about("cannot be read"))?;
-        let program = program.map_err(|errors| {
+        // Also those in quotes, which do no harm: that would be a second parser.
+        if text.bytes().filter(|byte| matches!(byte, b'(' | b'[' | b'{')).count() > BRACKETS {
+            return Err(about(&format!("has more than {BRACKETS} brackets")));
+        }
+        let program = Program::compile(text).map_err(|errors| {
             let reasons = errors.errors.iter().map(|error| error.msg.clone()).collect::<Vec<_>>().join("; ");
             about(&format!("is no CEL ({reasons})"))
         })?;
         let mut survey = Survey::default();
-        survey.look_at(program.expression(), 0);
+        survey.look_at(program.expression(), Depth::default());
         if let Some(name) = survey.unknown {
             return Err(about(&format!(
                 "asks for {name:?}; there are `{OBJECT}` and CEL's standard functions"
@@ -60,7 +65,10 @@ impl Liveness {
         if !survey.asks_for_object {
             return Err(about(&format!("says nothing about `{OBJECT}`")));
         }
-        if survey.nesting > NESTED {
+        if survey.deepest.operations > DEPTH {
+            return Err(about(&format!("is too deep: at most {DEPTH} operations within one another")));
+        }
+        if survey.deepest.macros > NESTED {
             return Err(about(&format!("goes through lists within lists too deep: at most {NESTED}")));
         }
         Ok(Self(program))
@@ -76,20 +84,29 @@ impl Liveness {
     }
 }
 
+/// What a part of an expression stands within.
+#[derive(Default, Clone, Copy)]
+struct Depth {
+    operations: usize,
+    /// Macros that go through a list or map.
+    macros: usize,
+}
+
 /// What an expression is made of.
 #[derive(Default)]
 struct Survey<'a> {
     /// The variables of the macros around.
     bound: Vec<&'a str>,
-    /// How deep macros that go through a list stand within one another.
-    nesting: usize,
+    deepest: Depth,
     asks_for_object: bool,
     /// A variable or function that there is not.
     unknown: Option<&'a str>,
 }
 
 impl<'a> Survey<'a> {
-    fn look_at(&mut self, expression: &'a IdedExpr, depth: usize) {
+    fn look_at(&mut self, expression: &'a IdedExpr, depth: Depth) {
+        self.deepest.operations = self.deepest.operations.max(depth.operations);
+        let depth = Depth { operations: depth.operations + 1, ..depth };
         match &expression.expr {
             Expr::Call(call) => {
                 let name = call.func_name.as_str();
@@ -101,13 +118,14 @@ impl<'a> Survey<'a> {
                 call.target.as_deref().into_iter().chain(&call.args).for_each(|one| self.look_at(one, depth));
             }
             Expr::Comprehension(each) => {
-                self.nesting = self.nesting.max(depth + 1);
+                let within = Depth { macros: depth.macros + 1, ..depth };
+                self.deepest.macros = self.deepest.macros.max(within.macros);
                 self.look_at(&each.iter_range, depth);
                 let outer = self.bound.len();
                 let variables = [Some(&each.iter_var), each.iter_var2.as_ref(), Some(&each.accu_var)];
                 self.bound.extend(variables.into_iter().flatten().map(String::as_str));
                 for one in [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result] {
-                    self.look_at(one, depth + 1);
+                    self.look_at(one, within);
                 }
                 self.bound.truncate(outer);
             }
@@ -122,7 +140,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    fn look_at_entry(&mut self, entry: &'a EntryExpr, depth: usize) {
+    fn look_at_entry(&mut self, entry: &'a EntryExpr, depth: Depth) {
         match entry {
             EntryExpr::StructField(field) => self.look_at(&field.value, depth),
             EntryExpr::MapEntry(entry) => {

@@ -27,6 +27,10 @@ use super::reference::{Pointers, Reference};
 use liveness::Liveness;
 use path::Path;
 
+/// The stack on which expressions are read. Their parsers go down by recursion and take up to 200 KiB for each bracket, and how many there
+/// may be is limited to go with this.
+const STACK: usize = 32 << 20;
+
 /// How a kind is described: one that points to Secrets, other than those that regcred knows by itself. Its objects must be
 /// in namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
@@ -101,6 +105,14 @@ impl ConfiguredKind {
     /// # Errors
     /// When something in it cannot be used, with where and why.
     pub fn compile(definition: Definition) -> Result<Self, DefinitionError> {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let running = thread.spawn(|| Self::compile_here(definition));
+        let running =
+            running.map_err(|error| wrong("secrets", &format!("they cannot be read now: {error}")))?;
+        running.join().unwrap_or_else(|_| Err(wrong("needsSecrets", "a defect in what reads expressions")))
+    }
+
+    fn compile_here(definition: Definition) -> Result<Self, DefinitionError> {
         check_names(&definition)?;
         if definition.secrets.is_empty() {
             return Err(wrong("secrets", "say where the objects name Secrets"));
