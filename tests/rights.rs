@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -94,9 +95,19 @@ fn documents(file: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// What is printed for a configuration that tests give to regcred.
+fn printed(configuration: &str) -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protection/configurations");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_regcred"));
+    let command = command.args(["manifests", "protection-rbac", "--config"]);
+    let output = command.arg(folder.join(configuration)).output().unwrap();
+    serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap()
+}
+
 fn granted() -> BTreeSet<Right> {
-    let files = ["rbac.yaml", "components/evict-failing-pods/rbac.yaml"];
-    files.iter().flat_map(|file| rights(&documents(file))).collect()
+    let shipped = ["rbac.yaml", "components/evict-failing-pods/rbac.yaml"].map(documents);
+    let printed = ["pull-secrets.yaml", "widgets.yaml"].map(printed);
+    shipped.iter().chain(&printed).flat_map(|documents| rights(documents)).collect()
 }
 
 /// Where the bench notes calls; see `tests/harness/watchdog.py`.

@@ -4,6 +4,7 @@
 mod access;
 mod base;
 mod configuration;
+mod configured_kinds;
 mod generated;
 mod namespaced;
 mod registration;

@@ -11,18 +11,9 @@ use crate::harness::Installation;
 use crate::harness::control_plane::Options;
 use crate::scene::{Kubectl, SOON, is_marked, mutable, start};
 
-const HEADER: &str = "apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n";
-const SHIPPED: &str = "protection: {imagePullSecretsOf: [ServiceAccount, Pod]}";
-/// A kind of a cluster that does not know it at first, which points to Secrets of other namespaces.
-const WIDGETS: &str = "protection:
-  kinds:
-  - group: example.com
-    version: v1
-    resource: widgets
-    kind: Widget
-    secrets: [{each: '$.spec.refs[*]', name: $.name, namespace: $.namespace}]
-    needsSecrets: object.spec.active
-";
+const NONE: &str = "apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n";
+const SHIPPED: &str = include_str!("configurations/pull-secrets.yaml");
+const WIDGETS: &str = include_str!("configurations/widgets.yaml");
 
 /// What the configuration needs, as the operator would grant it.
 async fn grant(installation: &Installation, file: &Path) {
@@ -41,7 +32,7 @@ async fn grant(installation: &Installation, file: &Path) {
 
 fn write(file: &Path, text: &str) {
     let new = file.with_extension("new");
-    fs::write(&new, format!("{HEADER}{text}")).unwrap();
+    fs::write(&new, text).unwrap();
     fs::rename(new, file).unwrap();
 }
 
@@ -85,7 +76,7 @@ async fn until_deletion(kubectl: &Kubectl<'_>, secret: &str, is_refused: bool) {
 async fn pull_secrets_of_accounts_and_pods_stay_where_that_is_configured_and_as_long_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("regcred.yaml");
-    write(&file, "");
+    write(&file, NONE);
     let installation = start(Options::default(), &[&format!("--config={}", file.display())]).await;
     let kubectl = Kubectl::new(installation.control_plane(), "kinds").await;
     pull_secrets(&kubectl).await;
@@ -111,6 +102,7 @@ async fn pull_secrets_of_accounts_and_pods_stay_where_that_is_configured_and_as_
     assert!(told.contains(&expected), "{told}");
     // What is watched is marked, so that it stays also while nobody answers. Pods are only listed.
     kubectl.until("of-account", "marked", is_marked).await;
+    kubectl.delete_secret("of-account").await.failed();
     assert!(!is_marked(&kubectl.secret("of-pod").await.unwrap()));
     // As of now, not of when a watch has told.
     kubectl.apply(&account(&kubectl, "another")).await.succeeded();
@@ -126,7 +118,7 @@ async fn pull_secrets_of_accounts_and_pods_stay_where_that_is_configured_and_as_
 
     kubectl.apply(&mutable(namespace, "another")).await.succeeded();
     kubectl.until("another", "marked", is_marked).await;
-    write(&file, "");
+    write(&file, NONE);
     kubectl.until("another", "not marked any more", |secret| !is_marked(secret)).await;
     until_deletion(&kubectl, "another", false).await;
 }

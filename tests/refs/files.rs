@@ -71,13 +71,14 @@ fn json_has_the_same() {
             "referrers": [
                 {
                     "kind": "SecretBinding", "namespace": "garden-dev", "name": "account", "fields": [{"path": "secretRef", "purposes": []}],
+                    "reserves": true,
                     "users": [
                         {"kind": "Shoot", "namespace": "garden-dev", "name": "b", "field": "spec.secretBindingName"},
                     ],
                 },
                 {
                     "kind": "CredentialsBinding", "namespace": "garden-other", "name": "unused",
-                    "fields": [{"path": "credentialsRef", "purposes": []}], "users": [],
+                    "fields": [{"path": "credentialsRef", "purposes": []}], "reserves": true, "users": [],
                 },
             ],
         })
@@ -88,6 +89,25 @@ fn json_has_the_same() {
         (unused.code, &answer["secret"], &answer["isUsed"]),
         (0, &json!("default/creds"), &json!(false))
     );
+}
+
+#[test]
+fn kinds_of_the_configuration_are_told_of_with_what_they_do_not_promise() {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "garden-dev", "name": "pulls"},
+        "spec": {"imagePullSecrets": [{"name": "pull"}]},
+    });
+    let run = refs_in(std::slice::from_ref(&pod), &["garden-dev/pull"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protection/configurations/pull-secrets.yaml");
+    let run = refs_in(std::slice::from_ref(&pod), &["garden-dev/pull", "--config", file]);
+    assert_eq!((run.code, &*run.errors), (1, ""));
+    assert_eq!(
+        run.output,
+        "Secret garden-dev/pull is in use:\n  Pod garden-dev/pulls (spec.imagePullSecrets[0].name), without a reservation\n"
+    );
+    let run = refs_in(&[pod], &["garden-dev/pull", "--config", "/nonexistent"]);
+    assert!(run.code == 2 && run.errors.contains("/nonexistent cannot be read"), "{run:?}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl ConfiguredKind {
         let places = places.collect::<Result<_, _>>()?;
         let liveness = definition.needs_secrets.as_deref().map(Liveness::compile).transpose();
         let liveness = liveness.map_err(|reason| wrong("needsSecrets", &reason))?;
-        Ok(Self { places, liveness, definition })
+        Ok(Self { definition, places, liveness })
     }
 
     /// How it is described.
