@@ -16,7 +16,7 @@ use kube::{Client, Resource};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::kinds::{Kinds, Trust};
+use super::kinds::{Believed, Kinds, Trust};
 use super::{call, page};
 use crate::cluster::{brief, reads};
 use crate::model::ObjectKey;
@@ -78,7 +78,7 @@ impl Lists {
 
     /// What a list brings that begins after this is called.
     pub(super) async fn of(&self, place: Place, trust: Trust) -> Found {
-        if self.kinds.remembered(place.kind, trust) == Some(None) {
+        if matches!(self.kinds.believed(place.kind, trust), Believed::Absent) {
             return Ok(Arc::default());
         }
         let mut told = self.join(place, trust);

@@ -26,7 +26,7 @@ fn asking(inquiry: &Inquiry, secret: &'static str) -> JoinHandle<Result<Vec<Stri
 }
 
 fn names(names: &[&str]) -> Result<Vec<String>, String> {
-    Ok(names.iter().map(|name| format!("Shoot garden-dev/{name}")).collect())
+    names.iter().map(|name| Ok(format!("Shoot garden-dev/{name}"))).collect()
 }
 
 #[tokio::test(start_paused = true)]
