@@ -177,8 +177,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let certificates = certificates(arguments, &server, client.clone(), &own_namespace, &registry)?;
     let watches =
         watch::run(client.clone(), Arc::clone(&index), pending.clone(), changes.clone(), &readiness);
-    let of_referrers =
-        referrers::run(client.clone(), Arc::clone(&index), inquiry.kinds(), changes.clone(), &readiness);
+    let of_referrers = referrers::run(&client, &index, inquiry.kinds(), &changes, &readiness);
     let own_user = own_user::run(client.clone(), Arc::clone(&index), &readiness);
     let retries = retry::run(Arc::clone(&index), carrier.clone(), pending.clone(), copy_metrics);
     let leader_metrics = LeaderMetrics::register(&registry)?;

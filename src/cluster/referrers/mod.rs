@@ -40,15 +40,15 @@ const PER_PAGE: u32 = 250;
 ///
 /// Its part is in the register before it is first polled. It is ready once each kind has been listed, or is not served.
 pub fn run(
-    client: Client,
-    index: Arc<Index>,
-    kinds: Kinds,
-    changes: Changes,
+    client: &Client,
+    index: &Arc<Index>,
+    kinds: &Kinds,
+    changes: &Changes,
     readiness: &Readiness,
-) -> impl Future<Output = ()> + Send + 'static {
+) -> impl Future<Output = ()> + Send + use<> {
     let share = Arc::new(Share(readiness.part("referrers")));
     let watches = ReferrerKind::ALL.map(|kind| {
-        let (client, index, changes) = (client.clone(), Arc::clone(&index), changes.clone());
+        let (client, index, changes) = (client.clone(), Arc::clone(index), changes.clone());
         Watched { client, index, changes, kinds: kinds.clone(), kind, share: Some(Arc::clone(&share)) }
     });
     async move {
@@ -104,7 +104,7 @@ impl Watched {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(_) => {
-                    tracing::warn!(kind = %self.kind, "the API server does not say if it has this kind")
+                    tracing::warn!(kind = %self.kind, "the API server does not say if it has this kind");
                 }
             }
         }
@@ -136,7 +136,7 @@ impl Watched {
             tokio::select! {
                 () = &mut watches => return Ended::ByDefect,
                 () = gone.notified() => return Ended::NotServed,
-                () = listed.notified() => self.share = None,
+                () = listed.notified() => drop(self.share.take()),
             }
         }
     }
@@ -149,7 +149,7 @@ enum Ended {
     ByDefect,
 }
 
-/// An object as it came. What it points to is all that is kept of it, and what that is depends on its kind, which it need not say.
+/// An object as it came, however deep it is. What it points to is all that is kept of it, and what that is depends on its kind, which it need not say.
 #[derive(Debug, Clone)]
 struct Observed {
     metadata: ObjectMeta,
