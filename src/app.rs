@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use leader::Leader;
 use tasks::Tasks;
 
-use crate::admission::Reviewer;
+use crate::admission::{Needs, Reviewer};
 use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
@@ -202,8 +202,9 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         recorder,
     };
     leader.spawn(arguments, &registry, &mut tasks)?;
-    let reviewer =
-        Reviewer::new(client, index, rules, carrier, inquiry, pending, readiness.clone(), admission_metrics);
+    let needs =
+        Needs::new(client, &index.snapshot().scope.clone(), carrier, inquiry, admission_metrics.clone());
+    let reviewer = Reviewer::new(index, rules, needs, pending, readiness.clone(), admission_metrics);
     let shutdown = Shutdown::new();
     let mut election = tokio::spawn(elect(elector, readiness.clone(), shutdown.clone()));
     let serving = server.run(

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use kube::{Client, Config};
 use prometheus::Registry;
-use regcred::admission::Reviewer;
+use regcred::admission::{Needs, Reviewer};
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
 use regcred::cluster::protection::Inquiry;
@@ -107,7 +107,8 @@ pub(crate) fn reviewer() -> Reviewer {
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), metrics);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
     let inquiry = Inquiry::new(client.clone(), Scope::All);
-    Reviewer::new(client, index, Current::default(), carrier, inquiry, pending, Readiness::new(), metrics)
+    let needs = Needs::new(client, &Scope::All, carrier, inquiry, metrics.clone());
+    Reviewer::new(index, Current::default(), needs, pending, Readiness::new(), metrics)
 }
 
 /// The cost of decoding and deciding one review, in microseconds.

@@ -6,13 +6,10 @@ use std::time::Instant;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use kube::Client;
 use tracing::{Instrument, debug, info, info_span};
 
 use super::needs::Needs;
-use crate::cluster::carrier::Carrier;
 use crate::cluster::pending::Pending;
-use crate::cluster::protection::Inquiry;
 use crate::configuration;
 use crate::knowledge::Index;
 use crate::policy::{Answers, Decision, Outcome, Patch, Rule, Step};
@@ -34,16 +31,13 @@ pub struct Reviewer {
 impl Reviewer {
     /// A reviewer that decides by what `index` knows.
     pub fn new(
-        client: Client,
         index: Arc<Index>,
         configuration: configuration::Current,
-        carrier: Carrier,
-        inquiry: Inquiry,
+        needs: Needs,
         pending: Pending,
         readiness: Readiness,
         metrics: AdmissionMetrics,
     ) -> Self {
-        let needs = Needs::new(client, &index.snapshot().scope, carrier, inquiry, metrics.clone());
         Self { index, configuration, needs, pending, readiness, metrics }
     }
 

@@ -5,3 +5,4 @@ mod inquiries;
 mod needs;
 
 pub use handler::Reviewer;
+pub use needs::Needs;

@@ -36,6 +36,7 @@ pub use warning::Warnings;
 
 /// A step of deciding.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time for each request, and none is kept")]
 pub enum Step {
     /// Decided.
     Decided(Decision),
@@ -135,10 +136,7 @@ impl Rule {
 
     /// Whether it is about pods, and thereby about the credentials that they are given.
     pub fn is_about_pods(self) -> bool {
-        match self {
-            Self::Inject | Self::Ephemeral => true,
-            _ => false,
-        }
+        matches!(self, Self::Inject | Self::Ephemeral)
     }
 
     /// Whether it is asked only about namespaces that regcred is not kept out of, where it is limited to some: it is about

@@ -146,8 +146,8 @@ async fn what_changes_nothing_that_matters_passes() {
     kubectl.patch("shoot", "shoot", &json!({"metadata": {"labels": {"a": "b"}}})).await.succeeded();
     kubectl.patch("shoot", "shoot", &json!({"metadata": {"finalizers": []}})).await.succeeded();
     // A Secret that is being deleted.
-    let hold = json!({"metadata": {"finalizers": ["example.com/held"]}});
-    kubectl.patch("secret", "going", &hold).await.succeeded();
+    let on_hold = json!({"metadata": {"finalizers": ["example.com/held"]}});
+    kubectl.patch("secret", "going", &on_hold).await.succeeded();
     kubectl.delete_secret("going").await.succeeded();
     kubectl.delete_secret("going").await.succeeded();
     kubectl.patch("secret", "going", &json!({"metadata": {"finalizers": []}})).await.succeeded();

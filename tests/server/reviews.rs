@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube::{Client, Config};
 use prometheus::Registry;
-use regcred::admission::Reviewer;
+use regcred::admission::{Needs, Reviewer};
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
 use regcred::cluster::protection::Inquiry;
@@ -45,7 +45,8 @@ fn reviewer(readiness: &Readiness) -> Reviewer {
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copies);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
     let inquiry = Inquiry::new(client.clone(), Scope::All);
-    Reviewer::new(client, index, Current::default(), carrier, inquiry, pending, readiness.clone(), metrics)
+    let needs = Needs::new(client, &Scope::All, carrier, inquiry, metrics.clone());
+    Reviewer::new(index, Current::default(), needs, pending, readiness.clone(), metrics)
 }
 
 /// The route of the mutating webhook.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +34,16 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest that is waited for what the API server says of a kind.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// For how long a server waits for these watches before it answers. A large garden is listed in seconds.
+const AWAITED: Duration = Duration::from_secs(15);
 /// How many objects come in one page of a list: a Shoot has some 6 KiB.
 const PER_PAGE: u32 = 250;
 
 /// Runs all watches; returns only when one of them ends, which is a defect.
 ///
-/// Its part is in the register before it is first polled. It is ready once each kind has been listed, or is not served.
+/// Its part is in the register before it is first polled. It is ready once each kind has been listed, or is not served; or after
+/// [`AWAITED`], for what nobody serves at the moment must keep no pod from its pull Secret, and no decision rests on these watches
+/// alone.
 pub fn run(
     client: &Client,
     index: &Arc<Index>,
@@ -46,13 +51,22 @@ pub fn run(
     changes: &Changes,
     readiness: &Readiness,
 ) -> impl Future<Output = ()> + Send + use<> {
-    let share = Arc::new(Share(readiness.part("referrers")));
+    let part = readiness.part("referrers");
+    let share = Arc::new(Share(part.clone()));
     let watches = ReferrerKind::ALL.map(|kind| {
         let (client, index, changes) = (client.clone(), Arc::clone(index), changes.clone());
         Watched { client, index, changes, kinds: kinds.clone(), kind, share: Some(Arc::clone(&share)) }
     });
     async move {
-        select_all(watches.map(|watched| watched.run().boxed())).await;
+        let waited = async {
+            tokio::time::sleep(AWAITED).await;
+            part.ready();
+            pending::<()>().await;
+        };
+        tokio::select! {
+            _ = select_all(watches.map(|watched| watched.run().boxed())) => {}
+            () = waited => {}
+        }
     }
 }
 
