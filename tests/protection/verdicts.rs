@@ -139,6 +139,8 @@ async fn what_changes_nothing_that_matters_passes() {
         .patch("secret", "creds", &json!({"metadata": {"labels": {"a": "b"}, "finalizers": [HELD]}}))
         .await
         .succeeded();
+    let settled = |secret: &Value| reservations(secret).is_empty();
+    kubectl.until("going", "without reservations", settled).await;
     // A Shoot that is being deleted.
     kubectl.run(&["delete", "shoot", "shoot", "--wait=false"]).await.succeeded();
     let still = kubectl.delete_secret("creds").await.failed();

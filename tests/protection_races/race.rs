@@ -101,7 +101,7 @@ impl Outcome {
 
 impl Race {
     pub(crate) fn new(number: usize) -> Self {
-        let taker = if number % 2 == 0 { Taker::Creates } else { Taker::Updates };
+        let taker = if number.is_multiple_of(2) { Taker::Creates } else { Taker::Updates };
         let deleter = match number % 5 {
             0 => Deleter::DeletesAll,
             1 => Deleter::CreatesAnew,

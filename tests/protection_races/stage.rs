@@ -52,7 +52,7 @@ impl Stage {
         }
         let history = History::follow(control_plane.client(User::Admin).await).await;
         let client = control_plane.client(User::Developer).await;
-        let stage = Self { client, namespaces, history, installation };
+        let stage = Self { installation, client, namespaces, history };
         stage.guarded().await;
         stage.disturb();
         std::sync::Arc::new(stage)
