@@ -199,12 +199,13 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         inquiry: inquiry.clone(),
         changes,
         leadership: leads,
-        recorder,
+        recorder: recorder.clone(),
     };
     leader.spawn(arguments, &registry, &mut tasks)?;
     let needs =
         Needs::new(client, &index.snapshot().scope.clone(), carrier, inquiry, admission_metrics.clone());
-    let reviewer = Reviewer::new(index, rules, needs, pending, readiness.clone(), admission_metrics);
+    let reviewer =
+        Reviewer::new(index, rules, needs, pending, readiness.clone(), admission_metrics, recorder);
     let shutdown = Shutdown::new();
     let mut election = tokio::spawn(elect(elector, readiness.clone(), shutdown.clone()));
     let serving = server.run(

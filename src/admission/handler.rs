@@ -9,8 +9,10 @@ use http::{HeaderValue, StatusCode, header};
 use tracing::{Instrument, debug, info, info_span};
 
 use super::needs::Needs;
+use super::telling;
 use crate::cluster::pending::Pending;
 use crate::configuration;
+use crate::events::Recorder;
 use crate::knowledge::Index;
 use crate::policy::{Answers, Decision, Outcome, Patch, Rule, Step};
 use crate::review::{self, Request, ReviewError};
@@ -26,6 +28,7 @@ pub struct Reviewer {
     pending: Pending,
     readiness: Readiness,
     metrics: AdmissionMetrics,
+    recorder: Recorder,
 }
 
 impl Reviewer {
@@ -37,8 +40,9 @@ impl Reviewer {
         pending: Pending,
         readiness: Readiness,
         metrics: AdmissionMetrics,
+        recorder: Recorder,
     ) -> Self {
-        Self { index, configuration, needs, pending, readiness, metrics }
+        Self { index, configuration, needs, pending, readiness, metrics, recorder }
     }
 
     /// Answers one review by a rule.
@@ -61,6 +65,9 @@ impl Reviewer {
                 self.metrics.decided(rule, &decision);
                 if !request.is_dry_run() {
                     self.metrics.audited(&decision);
+                }
+                if let Some(occurrence) = telling::of(&decision, &request) {
+                    self.recorder.record(occurrence);
                 }
                 span.in_scope(|| log(rule, &decision));
                 respond(&request.uid, &decision)

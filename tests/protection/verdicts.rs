@@ -274,6 +274,15 @@ async fn only_who_may_lets_a_secret_in_use_go() {
     let gone = kubectl.control_plane.kubectl_as(User::Developer, &delete).await;
     assert!(gone.code == 0 && gone.stderr.contains("Warning: "), "{}", gone.stderr);
     assert!(kubectl.secret("creds").await.is_none());
+    let begun = Instant::now();
+    loop {
+        let events = kubectl.run(&["get", "events", "-o", "json"]).await.succeeded();
+        if events.contains("ProtectionBypassed") && events.contains("Deleted by developer") {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "nobody tells of it: {events}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
 use regcred::cluster::protection::Inquiry;
 use regcred::configuration::Current;
+use regcred::events::{Limits, Recorder};
 use regcred::knowledge::Index;
 use regcred::model::copy::copy_of;
 use regcred::model::scope::Scope;
@@ -19,6 +20,7 @@ use regcred::policy::Rule;
 use regcred::server::{Readiness, ReviewRoutes};
 use regcred::telemetry::admission_metrics::AdmissionMetrics;
 use regcred::telemetry::copy_metrics::CopyMetrics;
+use regcred::telemetry::event_metrics::EventMetrics;
 use serde_json::{Value, json};
 
 use crate::harness::credentials::{registry_credential, registry_secret};
@@ -45,8 +47,10 @@ fn reviewer(readiness: &Readiness) -> Reviewer {
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copies);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
     let inquiry = Inquiry::new(client.clone(), Scope::All);
-    let needs = Needs::new(client, &Scope::All, carrier, inquiry, metrics.clone());
-    Reviewer::new(index, Current::default(), needs, pending, readiness.clone(), metrics)
+    let needs = Needs::new(client.clone(), &Scope::All, carrier, inquiry, metrics.clone());
+    let event_metrics = EventMetrics::register(&registry).unwrap();
+    let (recorder, _) = Recorder::new(client, "regcred-0", Limits::default(), event_metrics);
+    Reviewer::new(index, Current::default(), needs, pending, readiness.clone(), metrics, recorder)
 }
 
 /// The route of the mutating webhook.
