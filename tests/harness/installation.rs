@@ -100,6 +100,16 @@ impl Installation {
         Self::of(control_plane, None, more).await
     }
 
+    /// The same as [`Installation::start`] on a control plane that is there already, with what is in it.
+    pub async fn install_into(control_plane: ControlPlane, more: &[&str]) -> Self {
+        let manifests = overlays::manifests();
+        control_plane.kubectl(&["apply", "-k", manifests.to_str().expect("UTF-8")]).await.succeeded();
+        let installation = Self::of(control_plane, None, more).await;
+        installation.add_replicas().await;
+        installation.registered().await;
+        installation
+    }
+
     /// A new one that is given its certificate as files, by an overlay.
     pub async fn start_with_files(more: &[&str]) -> Self {
         let control_plane = ControlPlane::start(Options::default()).await;

@@ -164,14 +164,19 @@ impl Lists {
     /// Without a resource version: as the storage has it, never as a cache remembers it.
     async fn pages(&self, resource: &ApiResource, place: &Place) -> Result<Uses, kube::Error> {
         let request = Request::new(DynamicObject::url_path(resource, place.namespace.as_deref()));
-        let (mut parameters, mut uses) = (ListParams::default().limit(PER_PAGE), Uses::default());
+        let fetch = async |parameters: &ListParams| {
+            call::text(&self.client, request.list(parameters).map_err(kube::Error::BuildRequest)).await
+        };
+        let mut parameters = ListParams::default().limit(PER_PAGE);
+        let (mut text, mut uses) = (fetch(&parameters).await?, Uses::default());
         loop {
-            let page = request.list(&parameters).map_err(kube::Error::BuildRequest);
-            let text = call::text(&self.client, page).await?;
-            match page::read(&text, place.kind, &mut uses).map_err(kube::Error::SerdeError)? {
-                Some(token) => parameters = parameters.continue_token(&token),
-                None => return Ok(uses),
-            }
+            // A large garden has twenty pages: each is read while the API server makes the next.
+            let next = page::token(&text).map_err(kube::Error::SerdeError)?;
+            let reading = read(text, place.kind, uses);
+            let Some(token) = next else { return reading.await };
+            parameters = parameters.continue_token(&token);
+            let (read, fetched) = tokio::join!(reading, fetch(&parameters));
+            (uses, text) = (read?, fetched?);
         }
     }
 
@@ -184,5 +189,16 @@ impl Lists {
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<Place, Option<Batch>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a page where that holds nobody else up.
+async fn read(text: String, kind: ReferrerKind, mut uses: Uses) -> Result<Uses, kube::Error> {
+    let read = tokio::task::spawn_blocking(move || page::read(&text, kind, &mut uses).map(|()| uses));
+    match read.await {
+        Ok(read) => read.map_err(kube::Error::SerdeError),
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        // The runtime ends, and nobody waits any more.
+        Err(ended) => Err(kube::Error::Service(ended.into())),
     }
 }
