@@ -89,7 +89,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     old: Vec<PathBuf>,
 
-    /// The namespace of pods, Secrets, ServiceAccounts, Shoots, bindings and RegistryCacheConfigs that name none
+    /// The namespace of pods, Secrets, ServiceAccounts and what points to Secrets, where they name none
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     namespace: String,
 

@@ -36,8 +36,11 @@ use Cluster::{Empty, Has, HasGoing, HasMutable, Uses};
 
 const V2: &str = "ro-docker-secret-v2";
 
+/// The name of a review, the rules that look at it, and what comes of it where.
+type Recorded = (&'static str, &'static [&'static str], &'static [(Cluster, &'static str)]);
+
 /// The rules that look at each review, and what comes of it in which cluster: allowed, or refused with this.
-const EXPECTED: &[(&str, &[&str], &[(Cluster, &str)])] = &[
+const EXPECTED: &[Recorded] = &[
     ("secret-create-immutable", CREATION, &[(Empty, ""), (Uses("a"), "")]),
     (
         "secret-delete-dryrun",
