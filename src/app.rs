@@ -352,3 +352,30 @@ async fn pass_on_signals(shutdown: &Shutdown) -> AppError {
         shutdown.request();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_cluster_is_that_of_the_kubeconfig_that_is_named_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        let error = cluster_configuration(Some(&path)).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("--kubeconfig cannot be used: ") && error.contains("kubeconfig"),
+            "{error}"
+        );
+        let kubeconfig = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "garden",
+            "contexts": [{"name": "garden", "context": {"cluster": "garden", "user": "regcred", "namespace": "here"}}],
+            "clusters": [{"name": "garden", "cluster": {"server": "https://garden.example.com"}}],
+            "users": [{"name": "regcred", "user": {"token": "any"}}],
+        });
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        let config = cluster_configuration(Some(&path)).await.unwrap();
+        assert_eq!(config.cluster_url.host(), Some("garden.example.com"));
+        assert_eq!(config.default_namespace, "here");
+        assert!(!config.default_retry);
+    }
+}

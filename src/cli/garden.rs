@@ -11,12 +11,14 @@ pub(super) fn webhooks(host: &Authority) -> Vec<Value> {
     let entry = |rule: &Rule| {
         let url = format!("https://{host}{}", rule.path());
         // Null: a service and a URL exclude each other.
-        let mut entry = json!({"name": rule.webhook(), "clientConfig": {"service": null, "url": url}});
+        let client = json!({"service": null, "url": url});
         if rule.keeps_secrets_in_use() {
             // Beside the namespaces that the base keeps out.
-            entry["namespaceSelector"] = json!({"matchLabels": {"gardener.cloud/role": "project"}});
+            let projects = json!({"matchLabels": {"gardener.cloud/role": "project"}});
+            json!({"name": rule.webhook(), "clientConfig": client, "namespaceSelector": projects})
+        } else {
+            json!({"name": rule.webhook(), "clientConfig": client})
         }
-        entry
     };
     let of_kinds = Rule::ALL.chunk_by(|one, next| one.configuration_kind() == next.configuration_kind());
     let configurations = of_kinds.filter_map(|rules| {

@@ -10,14 +10,14 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::certificates::{Authority, Leaf};
 use super::control_plane::{ControlPlane, Options};
 use super::network::{Front, Service};
 use super::proxy::WatchDelay;
-use super::replica::Replica;
+use super::replica::{MOUNTED_KUBECONFIG, Replica};
 use super::users::User;
 use super::{background, credentials, overlays};
 
@@ -138,7 +138,11 @@ impl Installation {
         control_plane.kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")]).await.succeeded();
         let host = format!("--webhook-hosts={}", front.address().ip());
         let more = [&[host.as_str()], more].concat();
-        Self::run_as(overlays::deployment(), control_plane, None, &more).await
+        let mut deployment = overlays::deployment();
+        let variables = deployment.pointer_mut("/spec/template/spec/containers/0/env").expect("variables");
+        let kubeconfig = json!({"name": "REGCRED_KUBECONFIG", "value": MOUNTED_KUBECONFIG});
+        variables.as_array_mut().expect("a list").push(kubeconfig);
+        Self::run_as(deployment, control_plane, None, &more).await
     }
 
     async fn of(control_plane: ControlPlane, files: Option<(Authority, Leaf)>, more: &[&str]) -> Self {

@@ -48,7 +48,7 @@ impl Stage {
         let history = History::follow(first.client(User::Admin).await).await;
         // All are asked for through the first, as people do.
         let client = first.client(User::Developer).await;
-        let stage = Self { client, namespaces, history, garden };
+        let stage = Self { garden, client, namespaces, history };
         stage.disturb(Mode::Jitter { most: JITTER }, JITTER, WatchDelay::UpTo(WATCHES));
         Arc::new(stage)
     }
