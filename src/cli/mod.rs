@@ -1,5 +1,6 @@
 //! The command line.
 
+mod garden;
 mod manifests;
 mod namespaced;
 

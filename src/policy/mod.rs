@@ -145,6 +145,14 @@ impl Rule {
         !matches!(self, Self::ModuleLabels | Self::Modules)
     }
 
+    /// Whether it is one of those that together keep Secrets in use from vanishing.
+    pub fn keeps_secrets_in_use(self) -> bool {
+        matches!(
+            self,
+            Self::SecretMarks | Self::SecretReferences | Self::SecretsInUse | Self::SecretDeletions
+        )
+    }
+
     /// The rules that look at a request, in the order in which the API server asks; none for kinds and operations that no
     /// rule looks at.
     pub fn for_request(request: &Request<'_>) -> impl Iterator<Item = Self> {

@@ -4,6 +4,7 @@
 mod access;
 mod base;
 mod configuration;
+mod garden;
 mod generated;
 mod namespaced;
 mod registration;
