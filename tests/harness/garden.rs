@@ -3,12 +3,15 @@
 //! The second is a kube-apiserver that has these kinds as custom resources. The first leads to it by `APIService`, as to
 //! gardener-apiserver. Admission of Secrets is the first one's matter, that of Shoots the second one's.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::control_plane::{ControlPlane, Options, unique};
 use super::gardener::know_shoots;
 use super::installation::{Installation, NAMESPACE};
-use super::network::Backend;
+use super::network::{Backend, Front, Service};
 use super::overlays;
 use super::trust::{MUTATING, VALIDATING, configuration};
 
@@ -25,6 +28,7 @@ const SERVED: [(&str, &str); 3] = [
 pub struct Garden {
     installation: Installation,
     second: ControlPlane,
+    detour: Arc<Backend>,
 }
 
 impl Garden {
@@ -43,7 +47,8 @@ impl Garden {
             let wait = ["wait", "--for=condition=Available", &service, "--timeout=60s"];
             first.kubectl(&wait).await.succeeded();
         }
-        let garden = Self { installation, second };
+        let detour = Backend::new(front_of(&installation).await);
+        let garden = Self { installation, second, detour };
         garden.give_rights().await;
         garden.installation.add_replicas().await;
         garden.installation.registered().await;
@@ -60,6 +65,11 @@ impl Garden {
     /// The API server of Shoots.
     pub fn second(&self) -> &ControlPlane {
         &self.second
+    }
+
+    /// The way from the second API server to the servers, which may be longer than that from the first.
+    pub fn detour(&self) -> &Arc<Backend> {
+        &self.detour
     }
 
     /// A new namespace of a project, in both.
@@ -83,15 +93,27 @@ impl Garden {
         self.second.kubectl(&["apply", "-f", roles.to_str().expect("UTF-8")]).await.succeeded();
     }
 
-    /// gardener-apiserver reads the webhook configurations of the first; here the second gets a copy, as they are now.
+    /// gardener-apiserver reads the webhook configurations of the first; here the second gets a copy, as they are now but for the port.
     async fn register_in_second(&self) {
+        let service = Arc::new(Service::default());
+        service.set_backends(vec![Arc::clone(&self.detour)]);
+        let front = Front::start(service).await;
+        let (from, to) = (self.detour.address().to_string(), front.address().to_string());
         for kind in [MUTATING, VALIDATING] {
             let there = configuration(self.installation.control_plane(), kind, "regcred").await;
             let mut copy = there.expect("it is installed");
             copy["metadata"] = json!({"name": "regcred"});
-            self.second.apply(&copy.to_string()).await;
+            self.second.apply(&copy.to_string().replace(&from, &to)).await;
         }
     }
+}
+
+/// Where the webhooks of the first call.
+async fn front_of(installation: &Installation) -> SocketAddr {
+    let there =
+        configuration(installation.control_plane(), MUTATING, "regcred").await.expect("it is installed");
+    let url = there["webhooks"][0]["clientConfig"]["url"].as_str().expect("a URL").to_owned();
+    url.split('/').nth(2).and_then(|host| host.parse().ok()).expect("an address in the URL")
 }
 
 /// The way from the first to the second.

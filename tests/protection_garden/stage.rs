@@ -21,6 +21,9 @@ pub(crate) type Key = (String, String);
 const NAMESPACES: usize = 4;
 /// The longest that a message between an API server and a server takes, in each direction.
 const JITTER: Duration = Duration::from_millis(20);
+/// The same on the way of the API server of Shoots: long enough for a Secret to be asked for, and deleted, between the answer to a
+/// review and its arrival.
+const DETOUR: Duration = Duration::from_millis(200);
 /// How late watches are at most: later than a race lasts.
 const WATCHES: Duration = Duration::from_secs(2);
 /// A request that takes longer is given up by the API servers.
@@ -31,6 +34,7 @@ const SETTLE: &str = "--settle-time=10s";
 pub(crate) struct Stage {
     garden: Garden,
     client: Client,
+    second: Client,
     namespaces: Vec<String>,
     pub(crate) history: History,
 }
@@ -48,12 +52,15 @@ impl Stage {
         let history = History::follow(first.client(User::Admin).await).await;
         // All are asked for through the first, as people do.
         let client = first.client(User::Developer).await;
-        let stage = Self { garden, client, namespaces, history };
+        let second = garden.second().client(User::Developer).await;
+        let stage = Self { garden, client, second, namespaces, history };
         stage.disturb(Mode::Jitter { most: JITTER }, JITTER, WatchDelay::UpTo(WATCHES));
         Arc::new(stage)
     }
 
     fn disturb(&self, reviews: Mode, calls: Duration, watches: WatchDelay) {
+        let detour = if reviews == Mode::Open { Mode::Open } else { Mode::Jitter { most: DETOUR } };
+        self.garden.detour().set_mode(detour);
         for replica in self.garden.installation().replicas() {
             replica.backend().set_mode(reviews);
             replica.proxy().jitter_requests(calls);
@@ -85,7 +92,7 @@ impl Stage {
 
     /// The version of the Shoot of a race, in the storage of the second API server.
     pub(crate) async fn version_of_shoot(&self, (namespace, name): &Key) -> Option<u64> {
-        let shoots = shoots(self.garden.second().client(User::Developer).await, namespace);
+        let shoots = shoots(self.second.clone(), namespace);
         shoots.get_opt(name).await.unwrap()?.metadata.resource_version?.parse().ok()
     }
 
