@@ -14,7 +14,10 @@ RACES ?= 10000
 # The namespaces that `make namespaced` limits regcred to.
 NAMESPACES ?= registries,team-a
 
-.PHONY: help run test model race lint bench bench-memory bench-rotation control-plane certificates manifests namespaced image
+# Where `make garden` lets the webhooks call regcred: HOST or HOST:PORT.
+HOST ?= regcred.example.com
+
+.PHONY: help run test model race lint bench bench-memory bench-rotation control-plane certificates manifests namespaced garden image
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +67,10 @@ namespaced: ## Write manifests/namespaced/ for some namespaces (NAMESPACES=regis
 	new=$$(mktemp); \
 	cargo run --locked --quiet -- manifests "$${part%:*}" --namespaces="$(NAMESPACES)" $(ARGS) >"$$new" || { rm -f "$$new"; exit 1; }; \
 	mv "$$new" "manifests/namespaced/$${part#*:}.yaml"; echo "wrote manifests/namespaced/$${part#*:}.yaml"; done
+
+garden: ## Write manifests/garden/ for a regcred outside of the cluster (HOST=regcred.example.com:8443)
+	@new=$$(mktemp); cargo run --locked --quiet -- manifests garden --host="$(HOST)" >"$$new" || { rm -f "$$new"; exit 1; }; \
+	mv "$$new" manifests/garden/webhooks.yaml; echo "wrote manifests/garden/webhooks.yaml"
 
 image: ## Build the container image
 	docker build --tag $(IMAGE) .

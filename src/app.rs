@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use kube::client::ClientBuilder;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use prometheus::Registry;
 use thiserror::Error;
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 use leader::Leader;
 use tasks::Tasks;
 
-use crate::admission::Reviewer;
+use crate::admission::{Needs, Reviewer};
 use crate::certificates::own::{self, Keeper, ScheduleError};
 use crate::cluster::carrier::Carrier;
 use crate::cluster::changes::Changes;
@@ -74,6 +75,11 @@ pub struct Arguments {
     #[arg(long, env = "REGCRED_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     log_level: String,
 
+    /// The kubeconfig of the cluster that regcred is for, where it runs outside of it; all that regcred reads and writes is in
+    /// that cluster. By default those of KUBECONFIG, or in a pod its ServiceAccount
+    #[arg(long, env = "REGCRED_KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+
     /// The namespace regcred runs in, which gets no copies; by default that of its ServiceAccount or kubeconfig
     #[arg(long, env = "REGCRED_NAMESPACE", value_name = "NAME")]
     namespace: Option<String>,
@@ -112,6 +118,9 @@ pub enum AppError {
     /// Nothing says where the API server is.
     #[error("no way to the API server: {0}; run in a pod with a ServiceAccount token, or set KUBECONFIG")]
     NoCluster(#[source] Box<kube::config::InferConfigError>),
+    /// The kubeconfig that was named cannot be used.
+    #[error("--kubeconfig cannot be used: {0}")]
+    Kubeconfig(#[source] Box<KubeconfigError>),
     /// The configuration cannot be used.
     #[error("the client of the API server could not be made: {0}; check the kubeconfig's certificates")]
     Client(#[source] Box<kube::Error>),
@@ -156,7 +165,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let mut tasks = Tasks::default();
     // Before anything is asked of anybody: a mistake in it is told at once.
     let rules = follow_configuration(arguments.config.as_deref(), &registry, &readiness, &mut tasks)?;
-    let config = cluster_configuration().await?;
+    let config = cluster_configuration(arguments.kubeconfig.as_deref()).await?;
     let own_namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = client(config, &ApiMetrics::register(&registry)?)?;
     let server_metrics = ServerMetrics::register(&registry)?;
@@ -180,7 +189,7 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
     let of_referrers = referrers::run(
         client.clone(),
         Arc::clone(&index),
-        inquiry.kinds(),
+        inquiry.kinds().clone(),
         changes.clone(),
         rules.clone(),
         &readiness,
@@ -206,11 +215,13 @@ async fn run(arguments: &Arguments) -> Result<(), AppError> {
         inquiry: inquiry.clone(),
         changes,
         leadership: leads,
-        recorder,
+        recorder: recorder.clone(),
     };
     leader.spawn(arguments, &registry, &mut tasks)?;
+    let needs =
+        Needs::new(client, &index.snapshot().scope.clone(), carrier, inquiry, admission_metrics.clone());
     let reviewer =
-        Reviewer::new(client, index, rules, carrier, inquiry, pending, readiness.clone(), admission_metrics);
+        Reviewer::new(index, rules, needs, pending, readiness.clone(), admission_metrics, recorder);
     let shutdown = Shutdown::new();
     let mut election = tokio::spawn(elect(elector, readiness.clone(), shutdown.clone()));
     let serving = server.run(
@@ -279,11 +290,20 @@ async fn too_early(task: &mut JoinHandle<()>, shutdown: &Shutdown) {
 }
 
 /// The client never retries by itself: a call's time is short, and the watches have their own pauses.
-async fn cluster_configuration() -> Result<Config, AppError> {
-    let mut config = Config::infer().await.map_err(|error| AppError::NoCluster(Box::new(error)))?;
+async fn cluster_configuration(kubeconfig: Option<&Path>) -> Result<Config, AppError> {
+    let mut config = match kubeconfig {
+        // Of this file or of none: a mistake in it must not lead to the cluster that the pod is in.
+        Some(path) => of_kubeconfig(path).await.map_err(|error| AppError::Kubeconfig(Box::new(error)))?,
+        None => Config::infer().await.map_err(|error| AppError::NoCluster(Box::new(error)))?,
+    };
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Ok(config)
+}
+
+async fn of_kubeconfig(path: &Path) -> Result<Config, KubeconfigError> {
+    let kubeconfig = Kubeconfig::read_from(path)?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await
 }
 
 /// Keeps our own certificates, where they are not those of files; for ever in any case.
@@ -338,5 +358,32 @@ async fn pass_on_signals(shutdown: &Shutdown) -> AppError {
             _ = interrupt.recv() => {}
         }
         shutdown.request();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_cluster_is_that_of_the_kubeconfig_that_is_named_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        let error = cluster_configuration(Some(&path)).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("--kubeconfig cannot be used: ") && error.contains("kubeconfig"),
+            "{error}"
+        );
+        let kubeconfig = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "garden",
+            "contexts": [{"name": "garden", "context": {"cluster": "garden", "user": "regcred", "namespace": "here"}}],
+            "clusters": [{"name": "garden", "cluster": {"server": "https://garden.example.com"}}],
+            "users": [{"name": "regcred", "user": {"token": "any"}}],
+        });
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        let config = cluster_configuration(Some(&path)).await.unwrap();
+        assert_eq!(config.cluster_url.host(), Some("garden.example.com"));
+        assert_eq!(config.default_namespace, "here");
+        assert!(!config.default_retry);
     }
 }

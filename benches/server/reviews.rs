@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use kube::{Client, Config};
 use prometheus::Registry;
-use regcred::admission::Reviewer;
+use regcred::admission::{Needs, Reviewer};
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
 use regcred::cluster::protection::Inquiry;
 use regcred::configuration::{Configuration, Current};
+use regcred::events::{Limits, Recorder};
 use regcred::knowledge::Index;
 use regcred::model::copy::copy_of;
 use regcred::model::scope::Scope;
@@ -23,6 +24,7 @@ use regcred::review;
 use regcred::server::Readiness;
 use regcred::telemetry::admission_metrics::AdmissionMetrics;
 use regcred::telemetry::copy_metrics::CopyMetrics;
+use regcred::telemetry::event_metrics::EventMetrics;
 use serde_json::{Value, json};
 
 /// A credential for each of a few teams and registries.
@@ -107,7 +109,10 @@ pub(crate) fn reviewer() -> Reviewer {
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), metrics);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
     let inquiry = Inquiry::new(client.clone(), Scope::All);
-    Reviewer::new(client, index, Current::default(), carrier, inquiry, pending, Readiness::new(), metrics)
+    let needs = Needs::new(client.clone(), &Scope::All, carrier, inquiry, metrics.clone());
+    let event_metrics = EventMetrics::register(&registry).unwrap();
+    let (recorder, _) = Recorder::new(client, "regcred-0", Limits::default(), event_metrics);
+    Reviewer::new(index, Current::default(), needs, pending, Readiness::new(), metrics, recorder)
 }
 
 /// The cost of decoding and deciding one review, in microseconds.

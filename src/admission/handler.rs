@@ -6,14 +6,13 @@ use std::time::Instant;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use kube::Client;
 use tracing::{Instrument, debug, info, info_span};
 
 use super::needs::Needs;
-use crate::cluster::carrier::Carrier;
+use super::telling;
 use crate::cluster::pending::Pending;
-use crate::cluster::protection::Inquiry;
 use crate::configuration;
+use crate::events::Recorder;
 use crate::knowledge::Index;
 use crate::policy::{Answers, Decision, Outcome, Patch, Rule, Step};
 use crate::review::{self, Request, ReviewError};
@@ -29,22 +28,21 @@ pub struct Reviewer {
     pending: Pending,
     readiness: Readiness,
     metrics: AdmissionMetrics,
+    recorder: Recorder,
 }
 
 impl Reviewer {
     /// A reviewer that decides by what `index` knows.
     pub fn new(
-        client: Client,
         index: Arc<Index>,
         configuration: configuration::Current,
-        carrier: Carrier,
-        inquiry: Inquiry,
+        needs: Needs,
         pending: Pending,
         readiness: Readiness,
         metrics: AdmissionMetrics,
+        recorder: Recorder,
     ) -> Self {
-        let needs = Needs::new(client, &index.snapshot().scope, carrier, inquiry, metrics.clone());
-        Self { index, configuration, needs, pending, readiness, metrics }
+        Self { index, configuration, needs, pending, readiness, metrics, recorder }
     }
 
     /// Answers one review by a rule.
@@ -67,6 +65,9 @@ impl Reviewer {
                 self.metrics.decided(rule, &decision);
                 if !request.is_dry_run() {
                     self.metrics.audited(&decision);
+                }
+                if let Some(occurrence) = telling::of(&decision, &request) {
+                    self.recorder.record(occurrence);
                 }
                 span.in_scope(|| log(rule, &decision));
                 respond(&request.uid, &decision)

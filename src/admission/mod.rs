@@ -3,5 +3,7 @@
 mod handler;
 mod inquiries;
 mod needs;
+mod telling;
 
 pub use handler::Reviewer;
+pub use needs::Needs;

@@ -21,7 +21,7 @@ pub(super) const OUT_OF_TIME: &str = "this request's time was over";
 
 /// Carries out needs with the cluster.
 #[derive(Clone)]
-pub(super) struct Needs {
+pub struct Needs {
     client: Client,
     carrier: Carrier,
     selected: SelectedSecrets,
@@ -30,7 +30,8 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    pub(super) fn new(
+    /// Carries them out in the namespaces of the scope.
+    pub fn new(
         client: Client,
         scope: &Scope,
         carrier: Carrier,

@@ -30,14 +30,14 @@ const LEAF_COMMON_NAME: &str = "regcred webhook server";
 pub enum CertificateError {
     /// The name cannot stand in a certificate for a server.
     #[error(
-        "{name:?} is not a DNS name; a webhook's certificate is for names such as regcred.regcred-system.svc"
+        "{name:?} is neither a DNS name nor an IP address; a webhook's certificate is for names such as regcred.regcred-system.svc"
     )]
     InvalidName {
         /// The name as it was given.
         name: String,
     },
     /// A certificate without a subject alternative name is refused by every API server.
-    #[error("a server's certificate needs at least one DNS name")]
+    #[error("a server's certificate needs at least one name")]
     NoNames,
     /// The lifetime ends where no certificate can.
     #[error("a certificate cannot be valid for {} days from now; choose fewer", lifetime.as_secs() / 86_400)]
@@ -107,7 +107,7 @@ impl fmt::Debug for Authority {
 #[derive(Debug, Clone)]
 pub struct Leaf {
     /// The names that it is for.
-    pub dns_names: Vec<String>,
+    pub names: Vec<String>,
     /// The certificate alone: its authority is what the other side already has.
     pub certificate_pem: String,
     /// The key that belongs to it.
@@ -160,25 +160,25 @@ impl Authority {
         self.certificate.not_after()
     }
 
-    /// A server's certificate with a new key for `dns_names`, valid from an hour before `now` until `lifetime`
+    /// A server's certificate with a new key for `names` (DNS names or IP addresses), valid from an hour before `now` until `lifetime`
     /// after it, which may not be later than the authority's own end.
     pub fn issue(
         &self,
-        dns_names: &[String],
+        names: &[String],
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Leaf, CertificateError> {
-        self.issue_until(dns_names, end(lifetime, now)?, now)
+        self.issue_until(names, end(lifetime, now)?, now)
     }
 
     /// The same, valid until a time.
     pub fn issue_until(
         &self,
-        dns_names: &[String],
+        names: &[String],
         not_after: SystemTime,
         now: SystemTime,
     ) -> Result<Leaf, CertificateError> {
-        if dns_names.is_empty() {
+        if names.is_empty() {
             return Err(CertificateError::NoNames);
         }
         if not_after > self.not_after() {
@@ -187,7 +187,7 @@ impl Authority {
         let lifetime = not_after.duration_since(now).unwrap_or_default();
         let mut parameters = parameters(LEAF_COMMON_NAME, lifetime, now)?;
         parameters.subject_alt_names =
-            dns_names.iter().map(|name| subject_alternative_name(name)).collect::<Result<_, _>>()?;
+            names.iter().map(|name| subject_alternative_name(name)).collect::<Result<_, _>>()?;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         // Names the key that signed it: while two authorities overlap in a bundle, a verifier finds the right one
@@ -196,7 +196,7 @@ impl Authority {
         let key = new_key()?;
         let certificate = parameters.signed_by(&key, &self.issuer)?;
         Ok(Leaf {
-            dns_names: dns_names.to_vec(),
+            names: names.to_vec(),
             certificate_pem: certificate.pem(),
             key_pem: PrivateKeyPem(key.serialize_pem()),
             not_after,
@@ -249,6 +249,9 @@ fn date_time(time: SystemTime) -> Option<OffsetDateTime> {
 }
 
 fn subject_alternative_name(name: &str) -> Result<SanType, CertificateError> {
+    if let Ok(address) = name.parse() {
+        return Ok(SanType::IpAddress(address));
+    }
     let invalid = || CertificateError::InvalidName { name: name.to_owned() };
     DnsName::try_from(name).map_err(|_| invalid())?;
     Ok(SanType::DnsName(name.try_into().map_err(|_| invalid())?))

@@ -123,9 +123,9 @@ fn what_cannot_be_issued_is_refused_with_a_sentence() {
     let authority = authority();
     let names = service_names("regcred", "regcred-system");
     let cases: Vec<(Result<Leaf, CertificateError>, &str)> = vec![
-        (authority.issue(&[], DAY, now()), "at least one DNS name"),
-        (authority.issue(&["reg cred".into()], DAY, now()), "\"reg cred\" is not a DNS name"),
-        (authority.issue(&["régcred.svc".into()], DAY, now()), "is not a DNS name"),
+        (authority.issue(&[], DAY, now()), "at least one name"),
+        (authority.issue(&["reg cred".into()], DAY, now()), "\"reg cred\" is neither a DNS name"),
+        (authority.issue(&["régcred.svc".into()], DAY, now()), "is neither a DNS name"),
         (authority.issue(&names, 366 * DAY, now()), "longer than its authority"),
         (authority.issue(&names, Duration::MAX, now()), "choose fewer"),
     ];
@@ -143,6 +143,16 @@ fn names_longer_than_a_common_name_may_be_are_issued() {
     let names = service_names(&"s".repeat(63), &"n".repeat(63));
     let leaf = authority.issue(&names, DAY, now()).unwrap();
     verify(&authority, &leaf, &names[0], now()).unwrap();
+}
+
+#[test]
+fn an_address_is_issued_as_an_address() {
+    let authority = authority();
+    for address in ["192.0.2.1", "2001:db8::1"] {
+        let leaf = authority.issue(&[address.to_owned()], DAY, now()).unwrap();
+        verify(&authority, &leaf, address, now()).unwrap();
+        verify(&authority, &leaf, "192.0.2.2", now()).unwrap_err();
+    }
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn what_cannot_become_an_overlay_is_refused_with_a_sentence() {
 
     let (_folder, arguments) = prepared(&["--namespace", "reg cred"]);
     let message = write(&arguments, now()).unwrap_err().to_string();
-    assert!(message.contains("is not a DNS name"), "{message}");
+    assert!(message.contains("neither a DNS name nor"), "{message}");
 }
 
 #[test]

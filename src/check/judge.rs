@@ -1,5 +1,6 @@
 //! Judging: the server's own decoder and rules, with answers from the state.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -7,15 +8,19 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::problem::Reason as Problem;
-use super::state::State;
+use super::state::{Note, State};
 use crate::api::RegistryCredential;
-use crate::model::Text;
+use crate::knowledge::Snapshot;
 use crate::model::credential::Credential;
+use crate::model::protection::RESERVATION_PREFIX;
+use crate::model::{ObjectKey, Text};
 use crate::policy::{Answers, Decision, Outcome, Patch, Reason, Rule, Step};
 use crate::review::{self, Request, ReviewError};
 
 /// As long as what the API server appends to a `generateName` (`names.randomLength`).
 const GENERATED_SUFFIX: &str = "xxxxx";
+/// The namespaces that no webhook entry sees which keeps to a scope, beside our own; as in `manifests/webhooks.yaml`.
+const OUT_OF_SIGHT: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// What a review is about, and what was decided.
 pub(super) struct Judgement {
@@ -43,11 +48,19 @@ pub(super) struct Subject {
 /// When it is none that the server would answer, or nests deeper than what is added to it can be seen in.
 pub(super) fn judge(review: &str, state: &mut State, now: Instant) -> Result<Judgement, Problem> {
     match review::decode(review.as_bytes()) {
-        Ok(request) => Ok(Judgement {
-            subject: Subject::of(&request),
-            decision: decide_all(&request, state, now)?,
-            is_about_pods: Rule::for_request(&request).any(Rule::is_about_pods),
-        }),
+        Ok(request) => {
+            let subject = Subject::of(&request);
+            let [old, object] = [request.old_object, request.object].map(|object| at_rest(&request, object));
+            if old.is_some() || object.is_some() {
+                state.notes.insert(Note::Reservations(ObjectKey::new(&subject.namespace, &subject.name)));
+            }
+            let (old, object) = (old.as_deref().or(request.old_object), object.as_deref().or(request.object));
+            Ok(Judgement {
+                decision: decide_all(&request.between(old, object), state, now)?,
+                is_about_pods: Rule::for_request(&request).any(Rule::is_about_pods),
+                subject,
+            })
+        }
         Err(ReviewError::UnreadableRequest { .. }) => Ok(Judgement {
             subject: Subject::of_unreadable(review),
             decision: Decision::unreadable_request(),
@@ -65,7 +78,8 @@ fn decide_all(request: &Request<'_>, state: &mut State, now: Instant) -> Result<
     }
     let mut decisions: Option<Decision> = None;
     let mut changed: Option<Box<RawValue>> = None;
-    for rule in Rule::for_request(request) {
+    let known = Arc::clone(&state.known);
+    for rule in Rule::for_request(request).filter(|rule| is_asked(*rule, request.namespace(), &known)) {
         let unseen = decisions.as_ref().and_then(|decision| decision.patch.as_ref());
         if let (Some(patch), Some(object), None) = (unseen, request.object, &changed) {
             changed = Some(patched(object, patch).ok_or(Problem::TooDeep)?);
@@ -84,6 +98,29 @@ fn decide_all(request: &Request<'_>, state: &mut State, now: Instant) -> Result<
         }
     }
     Ok(decisions.unwrap_or_else(|| Decision::allow(Reason::NoRule)))
+}
+
+/// Whether the API server asks about objects of a namespace, by the selectors of the entries. The rules about pods look at
+/// namespaces themselves.
+fn is_asked(rule: Rule, namespace: &str, known: &Snapshot) -> bool {
+    let is_own = *namespace == *known.own_namespace;
+    let is_in_scope = known.scope.covers(namespace) && !is_own && !OUT_OF_SIGHT.contains(&namespace);
+    is_in_scope || !rule.keeps_to_scope() || rule.is_about_pods()
+}
+
+/// A Secret without the reservations that it has; `None` for another one.
+///
+/// A reservation stands for a write that is under way. Files do not show whether it has come; but nobody writes to them. What they
+/// hold points to the Secret, and nothing else is about to.
+fn at_rest(request: &Request<'_>, object: Option<&RawValue>) -> Option<Box<RawValue>> {
+    if (&*request.resource.group, &*request.resource.resource) != ("", "secrets") {
+        return None;
+    }
+    let mut secret: Value = serde_json::from_str(object?.get()).ok()?;
+    let annotations = secret.pointer_mut("/metadata/annotations")?.as_object_mut()?;
+    let before = annotations.len();
+    annotations.retain(|name, _| !name.starts_with(RESERVATION_PREFIX));
+    (annotations.len() < before).then(|| to_raw_value(&secret).ok())?
 }
 
 fn decide(rule: Rule, request: &Request<'_>, state: &mut State, now: Instant) -> Decision {

@@ -36,9 +36,15 @@ const NAMESPACES_IN_A_NOTE: usize = 10;
 
 const EXPLANATION: &str = "\
 Each object is judged by itself, as if it were sent to a cluster that holds the objects of --state: of these, \
-RegistryCredentials, Secrets, Namespaces and ServiceAccounts count. Objects given by -f are not part of the cluster; give \
-a file to both to have it so. A namespace that --state does not hold is taken to be there without labels of its own, and a \
-note on standard error says so. Nothing is written anywhere, and no value of a Secret is ever printed.
+RegistryCredentials, Secrets, Namespaces, ServiceAccounts, Shoots, SecretBindings, CredentialsBindings and \
+RegistryCacheConfigs count. Objects given by -f are not part of the cluster; give a file to both to have it so. A namespace \
+that --state does not hold is taken to be there without labels of its own, and a note on standard error says so. Any other \
+object that it does not hold is not there: a Shoot that names such a Secret is refused, and what points to a Secret and is \
+not in it keeps no Secret from being deleted. Nothing is written anywhere, and no value of a Secret is ever printed.
+
+A Secret is in use as long as something in --state points to it; --operation delete tells if it may go. Files show nothing \
+that is under way, so the reservations that regcred leaves on Secrets are taken to be over, with a note. Who asks about an \
+object of a file is not known: nobody counts as one of Gardener's controllers, nor as one who may let a Secret in use go.
 
 A recorded AdmissionReview is judged as the request that it is, whatever --operation says. Objects of kinds that no rule \
 looks at are allowed; so is a Deployment, for the rules look at its pods.
@@ -57,6 +63,9 @@ Examples:
   regcred check -f manifests/ --state cluster/
   kustomize build overlays/production | regcred check -f - --state cluster/ -o json
   regcred check -f new/ --operation update --old current/ --state cluster/
+  regcred check --operation delete -f secret.yaml --state cluster/
+  regcred check -f shoot.yaml --state secrets/
+  regcred check -f shoot.yaml --operation update --old shoot-now.yaml --state secrets/
   regcred check --fix --registry-cred-selector=operator.kyma-project.io/oci-registry-cred=ghcr -f template.yaml";
 
 /// The arguments of `regcred check`.
@@ -80,7 +89,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     old: Vec<PathBuf>,
 
-    /// The namespace of pods, Secrets and ServiceAccounts that name none
+    /// The namespace of pods, Secrets, ServiceAccounts and what points to Secrets, where they name none
     #[arg(short, long, value_name = "NAME", default_value = "default")]
     namespace: String,
 
@@ -278,6 +287,7 @@ fn judge_all(
         say("note: --state holds no RegistryCredential, so no pod gets a pull Secret");
     }
     note_absent(&session.state.absent_namespaces);
+    session.state.notes.iter().for_each(|note| say(&format!("note: {note}")));
     Ok(is_denied)
 }
 

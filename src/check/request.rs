@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Operation;
 use super::objects::{ApiObject, Identity};
 use super::problem::Reason;
+use crate::configuration::Protection;
 
 /// The uid of the reviews that are made here; nobody sees it.
 const UID: &str = "offline";
@@ -18,7 +19,7 @@ pub(crate) type OldObjects = HashMap<Identity, ApiObject>;
 /// Makes reviews of objects.
 pub(crate) struct Requests {
     pub(crate) operation: Operation,
-    /// The namespace of pods and Secrets that name none.
+    /// The namespace of pods, Secrets and what points to Secrets, where they name none.
     pub(crate) namespace: String,
     pub(crate) old: OldObjects,
 }
@@ -27,7 +28,9 @@ impl Requests {
     /// The review of an object, as JSON: the server's decoder reads it, as it reads those of the API server.
     pub(crate) fn review(&self, mut object: ApiObject) -> Result<String, Reason> {
         let identity = object.identity(&self.namespace);
-        let is_in_a_namespace = object.is("", "Pod") || object.is("", "Secret");
+        let is_in_a_namespace = object.is("", "Pod")
+            || object.is("", "Secret")
+            || object.referrer(&self.namespace, &Protection::default()).is_some();
         if is_in_a_namespace && object.metadata("namespace").is_empty() {
             // The API server fills it in before it asks.
             if let Some(Value::Object(metadata)) = object.value.get_mut("metadata") {

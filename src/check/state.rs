@@ -1,6 +1,7 @@
 //! The objects that stand for the cluster.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::model::copy::{CopyAnswer, Origin};
 use crate::model::credential::CredentialError;
 use crate::model::module::SelectedSecret;
 use crate::model::namespace::{Namespace, REGCRED_NAMESPACE};
-use crate::model::protection::{Listing, LiveReferrer, SecretAnswer, WholeSecret};
+use crate::model::protection::{Listing, LiveReferrer, RESERVATION_PREFIX, SecretAnswer, WholeSecret};
 use crate::model::reference::{Pointers, Referrer};
 use crate::model::scope::{self, Scope};
 use crate::policy::{Answers, NamespaceAnswer, Need, SecretsAnswer};
@@ -63,8 +64,37 @@ pub(crate) struct State {
     pub(crate) configuration: Configuration,
     /// The pull Secrets that ServiceAccounts give to their pods.
     account_pull_secrets: HashMap<ObjectKey, Vec<String>>,
+    /// What may point to Secrets, also if it points to none.
+    referrers: HashMap<Referrer, Pointers>,
     /// Namespaces that were asked for and are not there.
     pub(crate) absent_namespaces: BTreeSet<Arc<str>>,
+    /// What else must be told, each once.
+    pub(super) notes: BTreeSet<Note>,
+}
+
+/// What people may not expect of verdicts on files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Note {
+    /// A Secret was asked for where there is none.
+    NoSecrets,
+    /// What points to a Secret was asked for where there is nothing that may.
+    NoReferrers,
+    /// A Secret has reservations.
+    Reservations(ObjectKey),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSecrets => formatter.write_str("--state holds no Secret, so there is none to point to"),
+            Self::NoReferrers => formatter
+                .write_str("--state holds nothing that could point to a Secret, so each may be deleted"),
+            Self::Reservations(secret) => write!(
+                formatter,
+                "the reservations of Secret {secret} are taken to be over, for files do not show what is under way"
+            ),
+        }
+    }
 }
 
 /// The objects of the kinds that are looked at.
@@ -158,7 +188,7 @@ impl State {
     }
 
     /// Answers what is asked about Secrets that are pointed to. What is not in the state is not there.
-    fn answer_of_protection(&self, need: Need, answers: &mut Answers) {
+    fn answer_of_protection(&mut self, need: Need, answers: &mut Answers) {
         match need {
             Need::ReferencedSecret(key) => {
                 let answer = self.whole_secret(&key);
@@ -170,7 +200,8 @@ impl State {
                 answers.reserved.insert(secret, answer);
             }
             Need::Referrer(referrer) => {
-                let pointers = self.known.references.pointers(&referrer).cloned();
+                let pointers = self.referrers.get(&referrer).cloned();
+                // Only reservations are compared with these, and those of files are taken off.
                 let found = pointers.map(|pointers| LiveReferrer::Found {
                     uid: Arc::default(),
                     resource_version: Arc::default(),
@@ -179,6 +210,9 @@ impl State {
                 answers.referrers.insert(referrer, found.unwrap_or(LiveReferrer::Absent));
             }
             Need::Referrers { secret, .. } => {
+                if self.referrers.is_empty() {
+                    self.notes.insert(Note::NoReferrers);
+                }
                 let uses = self.known.references.of(&secret).into_iter();
                 answers.listing =
                     Some(Listing::Complete(uses.map(|one| (one.referrer, one.places)).collect()));
@@ -189,7 +223,10 @@ impl State {
         }
     }
 
-    fn whole_secret(&self, key: &ObjectKey) -> SecretAnswer {
+    fn whole_secret(&mut self, key: &ObjectKey) -> SecretAnswer {
+        if self.whole_secrets.is_empty() {
+            self.notes.insert(Note::NoSecrets);
+        }
         self.whole_secrets.get(key).map_or(SecretAnswer::Absent, |secret| SecretAnswer::Found(secret.clone()))
     }
 }
@@ -260,11 +297,20 @@ impl Objects {
             Some((labels, SelectedSecret::from(secret)))
         });
         let labelled = labelled.collect();
-        let whole =
-            self.secrets.iter().filter_map(|secret| Some((key_of(&secret.metadata)?, secret.clone().into())));
+        let whole = self.secrets.iter().filter_map(|secret| {
+            let mut secret = secret.clone();
+            if let Some(annotations) = &mut secret.metadata.annotations {
+                annotations.retain(|name, _| !name.starts_with(RESERVATION_PREFIX));
+            }
+            Some((key_of(&secret.metadata)?, secret.into()))
+        });
         let whole_secrets = whole.collect();
-        for (referrer, pointers) in self.referrers {
-            index.apply_referrer(referrer, pointers);
+        // Where regcred has no rights it sees nothing.
+        let scope = Scope::of(&served.namespaces);
+        let seen = self.referrers.into_iter().filter(|(referrer, _)| scope.covers(&referrer.key.namespace));
+        let referrers: HashMap<Referrer, Pointers> = seen.collect();
+        for (referrer, pointers) in &referrers {
+            index.apply_referrer(referrer.clone(), pointers.clone());
         }
         let secrets =
             self.secrets.into_iter().filter_map(|secret| Some((key_of(&secret.metadata)?, secret.metadata)));
@@ -279,7 +325,9 @@ impl Objects {
             whole_secrets,
             labelled,
             configuration: Configuration::default(),
+            referrers,
             absent_namespaces: BTreeSet::new(),
+            notes: BTreeSet::new(),
         }
     }
 }

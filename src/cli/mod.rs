@@ -1,6 +1,7 @@
 //! The command line.
 
 mod configured_kinds;
+mod garden;
 mod manifests;
 mod namespaced;
 

@@ -6,7 +6,7 @@ pub(super) const LONGEST_SUBDOMAIN: usize = 253;
 pub(super) const LONGEST_LABEL: usize = 63;
 
 /// `IsDNS1123Subdomain`, which the names of most objects must be.
-pub(super) fn is_subdomain(text: &str) -> bool {
+pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= LONGEST_SUBDOMAIN && is_of_labels(text)
 }
 

@@ -7,7 +7,7 @@ pub mod consent;
 pub mod copy;
 pub mod credential;
 pub mod digest;
-mod dns_name;
+pub(crate) mod dns_name;
 pub mod docker_config;
 pub mod gardener;
 pub mod guarded_patch;

@@ -36,6 +36,7 @@ pub use warning::Warnings;
 
 /// A step of deciding.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time for each request, and none is kept")]
 pub enum Step {
     /// Decided.
     Decided(Decision),
@@ -135,16 +136,21 @@ impl Rule {
 
     /// Whether it is about pods, and thereby about the credentials that they are given.
     pub fn is_about_pods(self) -> bool {
-        match self {
-            Self::Inject | Self::Ephemeral => true,
-            _ => false,
-        }
+        matches!(self, Self::Inject | Self::Ephemeral)
     }
 
     /// Whether it is asked only about namespaces that regcred is not kept out of, where it is limited to some: it is about
     /// pods, or about Secrets and what points to them.
     pub fn keeps_to_scope(self) -> bool {
         !matches!(self, Self::ModuleLabels | Self::Modules)
+    }
+
+    /// Whether it is one of those that together keep Secrets in use from vanishing.
+    pub fn keeps_secrets_in_use(self) -> bool {
+        matches!(
+            self,
+            Self::SecretMarks | Self::SecretReferences | Self::SecretsInUse | Self::SecretDeletions
+        )
     }
 
     /// The rules that look at a request, in the order in which the API server asks; none for kinds and operations that no

@@ -119,6 +119,14 @@ impl<'a> Request<'a> {
         Request { object: Some(object), ..self.clone() }
     }
 
+    /// The same request about other objects.
+    pub fn between<'b>(&self, old: Option<&'b RawValue>, object: Option<&'b RawValue>) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request { object, old_object: old, ..self.clone() }
+    }
+
     /// The namespace; empty for cluster-scoped objects. The object's own may be absent.
     pub fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()

@@ -73,7 +73,7 @@ impl Identity {
         let pair =
             CertifiedKey::from_der(vec![certificate], key, &provider).map_err(|error| unusable(&error))?;
         let config = tls::server_config(pair, provider).map_err(|error| unusable(&error))?;
-        Ok(Candidate { config: Arc::new(config), names: leaf.dns_names.clone() })
+        Ok(Candidate { config: Arc::new(config), names: leaf.names.clone() })
     }
 
     /// Connects to our own listener as an API server would that trusts just these roots, and is shown the candidate.

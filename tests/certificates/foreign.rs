@@ -59,7 +59,8 @@ fn without_our_bundles(configuration: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_ours_stays_as_it_is_byte_for_byte() {
     let _turn = turn().await;
-    let installation = Installation::start(&["--bundle-propagation=1s"]).await;
+    let installation =
+        Installation::start(&["--bundle-propagation=1s", "--webhook-hosts=regcred.example.com"]).await;
     let control_plane = installation.control_plane();
     let bundle = Authority::new("foreign").pem();
     let foreign = json!({
@@ -70,10 +71,13 @@ async fn what_is_not_ours_stays_as_it_is_byte_for_byte() {
         "webhooks": [entry("copied.regcred.dev", "regcred", None), entry("other.example.com", "other", Some(&bundle))],
     });
     control_plane.apply(&foreign.to_string()).await;
+    let mut by_url = entry("other-host.regcred.dev", "any", None);
+    by_url["clientConfig"] = json!({"url": "https://elsewhere.example:8443/mutate/pods"});
     let operations = json!([
         {"op": "add", "path": "/webhooks/0", "value": entry("first.example.com", "regcred", Some(&bundle))},
         {"op": "add", "path": "/webhooks/-", "value": entry("last.example.com", "other", None)},
         {"op": "add", "path": "/webhooks/-", "value": entry("other-service.regcred.dev", "other", None)},
+        {"op": "add", "path": "/webhooks/-", "value": by_url},
     ]);
     patch(control_plane, MUTATING, &operations).await;
     let before = (
@@ -94,7 +98,7 @@ async fn what_is_not_ours_stays_as_it_is_byte_for_byte() {
         }
     }
     assert_ne!(mutating["metadata"]["resourceVersion"], before.1["metadata"]["resourceVersion"]);
-    for (place, trusted) in [(0, Some(bundle.as_str())), (4, None), (5, None)] {
+    for (place, trusted) in [(0, Some(bundle.as_str())), (4, None), (5, None), (6, None)] {
         let there = &mutating["webhooks"][place]["clientConfig"]["caBundle"];
         assert_eq!(*there, trusted.map_or(Value::Null, |bundle| BASE64_STANDARD.encode(bundle).into()));
     }

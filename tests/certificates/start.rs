@@ -80,7 +80,12 @@ async fn what_is_right_is_not_written_again_whoever_looks() {
     let ours = "system:serviceaccount:regcred-system:regcred";
     let writes = control_plane
         .audit()
-        .since(position, |call| call.user == ours && !["get", "list", "watch"].contains(&call.verb.as_str()));
+        // A review of whose account it is stores nothing.
+        .since(position, |call| {
+            call.user == ours
+                && !["get", "list", "watch"].contains(&call.verb.as_str())
+                && call.resource != "selfsubjectreviews"
+        });
     let writes: Vec<_> = writes.await.into_iter().map(|call| (call.verb, call.resource, call.code)).collect();
     // The third one's leaf may end a moment later than what was recorded.
     assert!(writes.len() <= 1 && writes.iter().all(|(_, resource, _)| resource == "secrets"), "{writes:?}");

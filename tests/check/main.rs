@@ -7,6 +7,8 @@ mod inputs;
 mod misleading;
 mod objects;
 mod properties;
+mod protection;
+mod reviews;
 mod samples;
 mod state;
 mod usage;

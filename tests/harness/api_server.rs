@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-use rcgen::KeyPair;
+use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
 
 use super::assets;
 use super::audit;
-use super::certificates::Authority;
+use super::certificates::{Authority, Leaf};
 use super::control_plane::Options;
 use super::users::User;
 
@@ -35,6 +36,10 @@ impl Files {
         let accounts = KeyPair::generate().expect("a key");
         files.put("server.crt", &leaf.certificate);
         files.put("server.key", &leaf.key);
+        let (front_proxy, leaf) = front_proxy();
+        files.put("front-proxy-authority.crt", front_proxy);
+        files.put("front-proxy.crt", &leaf.certificate);
+        files.put("front-proxy.key", &leaf.key);
         files.put("accounts.key", &accounts.serialize_pem());
         files.put("accounts.pub", &accounts.public_key_pem());
         files.put("tokens.csv", &User::token_file());
@@ -75,6 +80,18 @@ impl Files {
     fn flag(&self, flag: &str, name: &str) -> String {
         format!("--{flag}={}", self.path(name).display())
     }
+}
+
+/// By whose certificate one API server tells another who asks; and that certificate. All trust each other so.
+fn front_proxy() -> &'static (String, Leaf) {
+    static FRONT_PROXY: OnceLock<(String, Leaf)> = OnceLock::new();
+    FRONT_PROXY.get_or_init(|| {
+        let authority = Authority::new("bench front proxy");
+        let leaf = authority.leaf_with(&["front-proxy"], |parameters| {
+            parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        });
+        (authority.pem(), leaf)
+    })
 }
 
 /// The version that the binaries are of, such as `v1.37.1`.
@@ -127,6 +144,14 @@ pub fn api_server(
         .arg(files.flag("service-account-key-file", "accounts.pub"))
         .arg(files.flag("service-account-signing-key-file", "accounts.key"))
         .arg(files.flag("token-auth-file", "tokens.csv"))
+        .arg(files.flag("requestheader-client-ca-file", "front-proxy-authority.crt"))
+        .args([
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+        ])
+        .arg("--requestheader-extra-headers-prefix=X-Remote-Extra-")
+        .arg(files.flag("proxy-client-cert-file", "front-proxy.crt"))
+        .arg(files.flag("proxy-client-key-file", "front-proxy.key"))
         .arg(files.flag("egress-selector-config-file", "egress.yaml"))
         .arg(files.flag("audit-policy-file", "audit-policy.yaml"))
         .arg(files.flag("audit-log-path", "audit.log"))

@@ -254,6 +254,11 @@ impl ControlPlane {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &namespace).await.expect("a new namespace");
         let accounts: Api<ServiceAccount> = Api::namespaced(client, &name);
+        if !self.options.controller_manager {
+            let metadata = ObjectMeta { name: Some("default".to_owned()), ..ObjectMeta::default() };
+            let account = ServiceAccount { metadata, ..ServiceAccount::default() };
+            accounts.create(&PostParams::default(), &account).await.expect("a new ServiceAccount");
+        }
         let deadline = Instant::now() + ACCOUNT_LIMIT;
         while accounts.get_opt("default").await.expect("the API server").is_none() {
             assert!(Instant::now() < deadline, "{name} has no ServiceAccount after {ACCOUNT_LIMIT:?}");

@@ -10,14 +10,14 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::certificates::{Authority, Leaf};
 use super::control_plane::{ControlPlane, Options};
-use super::network::Service;
+use super::network::{Front, Service};
 use super::proxy::WatchDelay;
-use super::replica::Replica;
+use super::replica::{MOUNTED_KUBECONFIG, Replica};
 use super::users::User;
 use super::{background, credentials, overlays};
 
@@ -100,6 +100,16 @@ impl Installation {
         Self::of(control_plane, None, more).await
     }
 
+    /// The same as [`Installation::start`] on a control plane that is there already, with what is in it.
+    pub async fn install_into(control_plane: ControlPlane, more: &[&str]) -> Self {
+        let manifests = overlays::manifests();
+        control_plane.kubectl(&["apply", "-k", manifests.to_str().expect("UTF-8")]).await.succeeded();
+        let installation = Self::of(control_plane, None, more).await;
+        installation.add_replicas().await;
+        installation.registered().await;
+        installation
+    }
+
     /// A new one that is given its certificate as files, by an overlay.
     pub async fn start_with_files(more: &[&str]) -> Self {
         let control_plane = ControlPlane::start(Options::default()).await;
@@ -129,12 +139,37 @@ impl Installation {
         installation
     }
 
+    /// A new one for a cluster in which nothing of it runs, by an overlay: its servers, of which there is none yet, are called by
+    /// URL.
+    pub async fn install_outside(options: Options, more: &[&str]) -> Self {
+        let control_plane = ControlPlane::start(options).await;
+        let front = Front::start(control_plane.network().service(NAMESPACE, NAME, 443)).await;
+        let overlay = overlays::garden(&control_plane, front.address());
+        control_plane.kubectl(&["apply", "-k", overlay.to_str().expect("UTF-8")]).await.succeeded();
+        let host = format!("--webhook-hosts={}", front.address().ip());
+        let more = [&[host.as_str()], more].concat();
+        let mut deployment = overlays::deployment();
+        let variables = deployment.pointer_mut("/spec/template/spec/containers/0/env").expect("variables");
+        let kubeconfig = json!({"name": "REGCRED_KUBECONFIG", "value": MOUNTED_KUBECONFIG});
+        variables.as_array_mut().expect("a list").push(kubeconfig);
+        Self::run_as(deployment, control_plane, None, &more).await
+    }
+
     async fn of(control_plane: ControlPlane, files: Option<(Authority, Leaf)>, more: &[&str]) -> Self {
+        let get = ["get", "deployment", NAME, "--namespace", NAMESPACE, "-o", "json"];
+        let deployment = control_plane.kubectl(&get).await.json();
+        Self::run_as(deployment, control_plane, files, more).await
+    }
+
+    async fn run_as(
+        deployment: Value,
+        control_plane: ControlPlane,
+        files: Option<(Authority, Leaf)>,
+        more: &[&str],
+    ) -> Self {
         let wait =
             ["wait", "--for=condition=Established", "crd/registrycredentials.regcred.dev", "--timeout=60s"];
         control_plane.kubectl(&wait).await.succeeded();
-        let get = ["get", "deployment", NAME, "--namespace", NAMESPACE, "-o", "json"];
-        let deployment = control_plane.kubectl(&get).await.json();
         Self {
             replicas: Mutex::default(),
             started: AtomicUsize::new(0),

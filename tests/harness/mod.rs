@@ -14,6 +14,7 @@ pub mod certificates;
 pub mod control_plane;
 pub mod credentials;
 pub mod dummy_webhook;
+pub mod garden;
 pub mod gardener;
 pub mod installation;
 pub mod kubectl;
@@ -38,5 +39,6 @@ pub mod users;
 pub mod watchdog;
 
 pub use control_plane::{ControlPlane, Options};
+pub use garden::Garden;
 pub use installation::Installation;
 pub use users::User;

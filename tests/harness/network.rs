@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Service as ServiceObject;
 use kube::Api;
 use kube::api::ListParams;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::access::Access;
-use super::background;
 use super::relay;
 use super::users::User;
+use super::{background, ports};
 
 /// For how long the answer to "whose address is this?" is used again: many connections at once ask the API
 /// server once, and a Service that is made anew is found at its new address.
@@ -81,6 +81,38 @@ impl Backend {
     pub fn connections(&self) -> usize {
         self.made.load(Ordering::Relaxed)
     }
+
+    async fn connect(&self) -> io::Result<Way> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        let mut mode = self.mode.subscribe();
+        let mut cuts = self.cuts.subscribe();
+        cuts.mark_unchanged();
+        let arrived = *mode.wait_for(|mode| *mode != Mode::BlackHole).await.map_err(io::Error::other)?;
+        match arrived {
+            Mode::Refused => return Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
+            Mode::Slow { to_server, to_client } => sleep(to_server + to_client).await,
+            Mode::Open | Mode::Jitter { .. } | Mode::BlackHole => {}
+        }
+        let server = TcpStream::connect(self.address).await?;
+        server.set_nodelay(true)?;
+        Ok(Way { server, cuts })
+    }
+
+    async fn relay(&self, client: impl AsyncRead + AsyncWrite, early: Vec<u8>, way: Way) -> io::Result<()> {
+        let Way { server, mut cuts } = way;
+        let mut refused = self.mode.subscribe();
+        tokio::select! {
+            done = relay::join(client, server, early, &self.mode) => done,
+            _ = refused.wait_for(|mode| *mode == Mode::Refused) => Ok(()),
+            _ = cuts.changed() => Ok(()),
+        }
+    }
+}
+
+/// A connection to a backend, and when it is cut.
+struct Way {
+    server: TcpStream,
+    cuts: watch::Receiver<usize>,
 }
 
 /// A port of a Service, and what is behind it.
@@ -106,6 +138,41 @@ impl Service {
         let backends = self.backends.lock().expect("no holder panics");
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         backends.get(turn % backends.len().max(1)).cloned()
+    }
+}
+
+/// An address that leads to what is behind a Service, from outside of the cluster: a load balancer's.
+pub struct Front {
+    address: SocketAddr,
+}
+
+impl Front {
+    /// Listens on a port of its own; it ends with the process.
+    pub async fn start(service: Arc<Service>) -> Self {
+        let listener = loop {
+            // Bound on the runtime that it is used on; tried again when somebody else took the port.
+            let bound = background::spawn(TcpListener::bind(ports::free())).await.expect("no panic");
+            if let Ok(listener) = bound {
+                break listener;
+            }
+        };
+        let address = listener.local_addr().expect("an address");
+        background::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Some(backend) = service.pick() else { continue };
+                background::spawn(async move {
+                    client.set_nodelay(true)?;
+                    let way = backend.connect().await?;
+                    backend.relay(client, Vec::new(), way).await
+                });
+            }
+        });
+        Self { address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -159,35 +226,12 @@ impl Inner {
         let Some(backend) = self.backend(&target).await else {
             return refuse(&mut stream, &format!("nothing is behind {target}")).await;
         };
-        backend.made.fetch_add(1, Ordering::Relaxed);
-        let mut mode = backend.mode.subscribe();
-        let mut cuts = backend.cuts.subscribe();
-        cuts.mark_unchanged();
-        let open = async {
-            let arrived = *mode.wait_for(|mode| *mode != Mode::BlackHole).await.map_err(io::Error::other)?;
-            match arrived {
-                Mode::Refused => Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
-                Mode::Slow { to_server, to_client } => {
-                    sleep(to_server + to_client).await;
-                    TcpStream::connect(backend.address).await
-                }
-                Mode::Open | Mode::Jitter { .. } | Mode::BlackHole => {
-                    TcpStream::connect(backend.address).await
-                }
-            }
-        };
-        let server = match open.await {
-            Ok(server) => server,
+        let way = match backend.connect().await {
+            Ok(way) => way,
             Err(error) => return refuse(&mut stream, &error.to_string()).await,
         };
-        server.set_nodelay(true)?;
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
-        let mut refused = backend.mode.subscribe();
-        tokio::select! {
-            done = relay::join(stream, server, rest, &backend.mode) => done,
-            _ = refused.wait_for(|mode| *mode == Mode::Refused) => Ok(()),
-            _ = cuts.changed() => Ok(()),
-        }
+        backend.relay(stream, rest, way).await
     }
 
     /// The server for a CONNECT to `host:port`.

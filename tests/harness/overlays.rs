@@ -1,5 +1,6 @@
 //! Overlays of `manifests/`, as users write them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -61,6 +62,37 @@ fn relative(from: &Path, to: &Path) -> String {
     let to = to.canonicalize().expect("a folder");
     let up = "../".repeat(from.components().count() - 1);
     format!("{up}{}", to.strip_prefix("/").expect("absolute").display())
+}
+
+/// One whose webhooks call a regcred outside of the cluster, by the component and what is generated for this address.
+pub fn garden(control_plane: &ControlPlane, address: SocketAddr) -> PathBuf {
+    let folder = control_plane.folder();
+    let (overlay, component) = (folder.join("garden-overlay"), folder.join("garden"));
+    std::fs::create_dir(&overlay).expect("a folder");
+    std::fs::create_dir(&component).expect("a folder");
+    for file in ["kustomization.yaml", "absent.yaml"] {
+        let from = manifests().join("garden").join(file);
+        std::fs::copy(from, component.join(file)).expect("a file of the component");
+    }
+    let host = format!("--host={address}");
+    let output =
+        Command::new(server_binary()).args(["manifests", "garden", &host]).output().expect("regcred");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(component.join("webhooks.yaml"), output.stdout).expect("a file");
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [relative(&overlay, &manifests())],
+        "components": ["../garden"],
+    });
+    std::fs::write(overlay.join("kustomization.yaml"), kustomization.to_string()).expect("a file");
+    overlay
+}
+
+/// The Deployment of the base, which says how a server is run.
+pub fn deployment() -> Value {
+    let text = std::fs::read_to_string(manifests().join("deployment.yaml")).expect("the Deployment");
+    serde_saphyr::from_str(&text).expect("YAML")
 }
 
 /// One that limits regcred to these namespaces, by the component and what is generated for them.

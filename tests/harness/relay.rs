@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 
@@ -24,13 +24,13 @@ enum Direction {
 
 /// Relays until one side fails or both have ended; `early` is what the client has already sent.
 pub async fn join(
-    client: UnixStream,
+    client: impl AsyncRead + AsyncWrite,
     mut server: TcpStream,
     early: Vec<u8>,
     mode: &watch::Sender<Mode>,
 ) -> io::Result<()> {
     server.write_all(&early).await?;
-    let (client_reads, client_writes) = client.into_split();
+    let (client_reads, client_writes) = tokio::io::split(client);
     let (server_reads, server_writes) = server.into_split();
     tokio::try_join!(
         one_way(client_reads, server_writes, mode.subscribe(), Direction::ToServer),

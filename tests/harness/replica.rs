@@ -24,6 +24,8 @@ use super::{plain_http, ports};
 
 /// Where the Deployment mounts the certificate.
 const MOUNTED_TLS: &str = "/etc/regcred/tls";
+/// Where one that runs outside of the cluster has the kubeconfig of it.
+pub const MOUNTED_KUBECONFIG: &str = "/etc/regcred/kubeconfig";
 /// Caches are filled within a second; watches that a test delays, and a busy machine, take longer.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How often the start is tried with other ports.
@@ -70,9 +72,14 @@ impl Replica {
             let (webhook, admin) = (ports::free(), ports::free());
             let mut command = Command::new(server_binary());
             command.args(arguments(container, webhook, admin)).args(more);
-            // Like a container's: only what the Deployment sets, and the kubelet. KUBECONFIG stands for the mounted token.
-            command.env_clear().envs(variables(container, name, mounted)).env("HOSTNAME", name);
-            command.env("KUBECONFIG", &kubeconfig);
+            let variables = variables(container, name, mounted, &kubeconfig);
+            let is_outside = variables.iter().any(|(_, value)| *value == kubeconfig.display().to_string());
+            // Like a container's: only what the Deployment sets, and the kubelet.
+            command.env_clear().envs(variables).env("HOSTNAME", name);
+            if !is_outside {
+                // It stands for the mounted token.
+                command.env("KUBECONFIG", &kubeconfig);
+            }
             let mut process = Process::start(control_plane.watchdog(), name, &mut command);
             if Self::listens(&mut process, admin).await {
                 let (process, backend) = (Mutex::new(process), Backend::new(webhook));
@@ -254,7 +261,7 @@ fn arguments(container: &Value, webhook: SocketAddr, admin: SocketAddr) -> Vec<S
 }
 
 /// The variables that the Deployment sets, with only file paths replaced.
-fn variables(container: &Value, name: &str, tls: Option<&Path>) -> Vec<(String, String)> {
+fn variables(container: &Value, name: &str, tls: Option<&Path>, kubeconfig: &Path) -> Vec<(String, String)> {
     let given = container["env"].as_array().map(Vec::as_slice).unwrap_or_default();
     let variable = |variable: &Value| {
         let text = |pointer: &str| variable.pointer(pointer).and_then(Value::as_str);
@@ -265,6 +272,7 @@ fn variables(container: &Value, name: &str, tls: Option<&Path>) -> Vec<(String, 
             None => text("/value").unwrap_or_default(),
         };
         let value = match (value, tls) {
+            (MOUNTED_KUBECONFIG, _) => kubeconfig.to_str().expect("UTF-8"),
             (MOUNTED_TLS, Some(tls)) => tls.to_str().expect("UTF-8"),
             (value, _) if value.starts_with('/') => panic!("the bench mounts nothing at {value}"),
             (value, _) => value,

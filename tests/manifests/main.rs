@@ -5,6 +5,7 @@ mod access;
 mod base;
 mod configuration;
 mod configured_kinds;
+mod garden;
 mod generated;
 mod namespaced;
 mod registration;

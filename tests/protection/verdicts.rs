@@ -139,6 +139,8 @@ async fn what_changes_nothing_that_matters_passes() {
         .patch("secret", "creds", &json!({"metadata": {"labels": {"a": "b"}, "finalizers": [HELD]}}))
         .await
         .succeeded();
+    let settled = |secret: &Value| reservations(secret).is_empty();
+    kubectl.until("going", "without reservations", settled).await;
     // A Shoot that is being deleted.
     kubectl.run(&["delete", "shoot", "shoot", "--wait=false"]).await.succeeded();
     let still = kubectl.delete_secret("creds").await.failed();
@@ -146,8 +148,8 @@ async fn what_changes_nothing_that_matters_passes() {
     kubectl.patch("shoot", "shoot", &json!({"metadata": {"labels": {"a": "b"}}})).await.succeeded();
     kubectl.patch("shoot", "shoot", &json!({"metadata": {"finalizers": []}})).await.succeeded();
     // A Secret that is being deleted.
-    let hold = json!({"metadata": {"finalizers": ["example.com/held"]}});
-    kubectl.patch("secret", "going", &hold).await.succeeded();
+    let on_hold = json!({"metadata": {"finalizers": ["example.com/held"]}});
+    kubectl.patch("secret", "going", &on_hold).await.succeeded();
     kubectl.delete_secret("going").await.succeeded();
     kubectl.delete_secret("going").await.succeeded();
     kubectl.patch("secret", "going", &json!({"metadata": {"finalizers": []}})).await.succeeded();
@@ -272,6 +274,15 @@ async fn only_who_may_lets_a_secret_in_use_go() {
     let gone = kubectl.control_plane.kubectl_as(User::Developer, &delete).await;
     assert!(gone.code == 0 && gone.stderr.contains("Warning: "), "{}", gone.stderr);
     assert!(kubectl.secret("creds").await.is_none());
+    let begun = Instant::now();
+    loop {
+        let events = kubectl.run(&["get", "events", "-o", "json"]).await.succeeded();
+        if events.contains("ProtectionBypassed") && events.contains("Deleted by developer") {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "nobody tells of it: {events}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! At which versions the Secrets of races went, as a watch of the API server's own tells.
+//! What became of the Secrets of races, as a watch of the API server's own tells.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -14,9 +14,18 @@ use tokio::task::JoinSet;
 use crate::race;
 use crate::stage::Key;
 
-/// The deletions so far.
+/// What became of all Secrets of one name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Past {
+    /// The versions at which they went.
+    pub(crate) deleted: Vec<u64>,
+    /// Which of them, by its uid, was the last to be reserved.
+    pub(crate) reserved: Option<String>,
+}
+
+/// What happened so far.
 pub(crate) struct History {
-    seen: Arc<Mutex<HashMap<Key, Vec<u64>>>>,
+    seen: Arc<Mutex<HashMap<Key, Past>>>,
     secrets: Api<Secret>,
     client: kube::Client,
     _watch: JoinSet<()>,
@@ -28,7 +37,7 @@ impl History {
         let secrets: Api<Secret> = Api::all(client.clone());
         let list = secrets.list_metadata(&ListParams::default().labels("race")).await.unwrap();
         let mut version = list.metadata.resource_version.unwrap();
-        let seen: Arc<Mutex<HashMap<Key, Vec<u64>>>> = Arc::default();
+        let seen: Arc<Mutex<HashMap<Key, Past>>> = Arc::default();
         let (put, of, mut watch) = (Arc::clone(&seen), secrets.clone(), JoinSet::new());
         watch.spawn(async move {
             loop {
@@ -45,9 +54,18 @@ impl History {
                         WatchEvent::Error(error) => panic!("{error}"),
                     };
                     version = metadata.resource_version.unwrap();
+                    let key = (metadata.namespace.unwrap(), metadata.name.unwrap());
+                    let mut seen = put.lock().unwrap();
+                    let past = seen.entry(key).or_default();
+                    let is_reserved = metadata
+                        .annotations
+                        .iter()
+                        .flatten()
+                        .any(|(name, _)| name.starts_with("reservation."));
                     if is_gone {
-                        let key = (metadata.namespace.unwrap(), metadata.name.unwrap());
-                        put.lock().unwrap().entry(key).or_default().push(version.parse().unwrap());
+                        past.deleted.push(version.parse().unwrap());
+                    } else if is_reserved {
+                        past.reserved = metadata.uid;
                     }
                 }
             }
@@ -55,15 +73,15 @@ impl History {
         Self { seen, secrets, client, _watch: watch }
     }
 
-    /// All deletions there have been: the watch has come as far as one that is made now.
-    pub(crate) async fn settled(&self) -> HashMap<Key, Vec<u64>> {
+    /// All that has happened: the watch has come as far as one that is made now.
+    pub(crate) async fn settled(&self) -> HashMap<Key, Past> {
         let (namespace, name) = ("default", "last");
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         secrets.create(&PostParams::default(), &race::secret(namespace, name)).await.unwrap();
         secrets.delete(name, &kube::api::DeleteParams::default()).await.unwrap();
         let begun = Instant::now();
         let key = (namespace.to_owned(), name.to_owned());
-        while !self.seen.lock().unwrap().contains_key(&key) {
+        while self.seen.lock().unwrap().get(&key).is_none_or(|past| past.deleted.is_empty()) {
             assert!(begun.elapsed() < Duration::from_mins(1), "the watch has ended");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

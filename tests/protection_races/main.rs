@@ -71,7 +71,7 @@ async fn no_shoot_is_stored_whose_secret_goes() {
 }
 
 async fn judge(stage: &Arc<Stage>, outcomes: &[Outcome]) -> Total {
-    let deletions = stage.history.settled().await;
+    let history = stage.history.settled().await;
     let mut total = Total { races: outcomes.len(), ..Total::default() };
     let mut kinds = std::collections::BTreeMap::<String, usize>::new();
     for outcome in outcomes {
@@ -82,7 +82,8 @@ async fn judge(stage: &Arc<Stage>, outcomes: &[Outcome]) -> Total {
             _ => {}
         }
         let Taken::Stored(version) = &outcome.taken else { continue };
-        let gone = deletions.get(&outcome.secret).into_iter().flatten().find(|deleted| *deleted > version);
+        let past = history.get(&outcome.secret);
+        let gone = past.and_then(|past| past.deleted.iter().find(|deleted| *deleted > version));
         if gone.is_some() || !stage.is_there(&outcome.secret).await {
             total.violations += 1;
             figure(&format!("protection_races: VIOLATION {outcome:?}, deleted at {gone:?}"));

@@ -13,6 +13,9 @@ use crate::harness::gardener::shoot;
 use crate::harness::random;
 use crate::stage::{Key, Stage};
 
+/// How much earlier a deletion begins than a write of a Shoot, on the average: so that each wins often.
+const LEAD: Duration = Duration::from_millis(200);
+
 /// How a Shoot comes to point to the Secret.
 #[derive(Clone, Copy, Debug)]
 enum Taker {
@@ -98,7 +101,7 @@ impl Outcome {
 
 impl Race {
     pub(crate) fn new(number: usize) -> Self {
-        let taker = if number % 2 == 0 { Taker::Creates } else { Taker::Updates };
+        let taker = if number.is_multiple_of(2) { Taker::Creates } else { Taker::Updates };
         let deleter = match number % 5 {
             0 => Deleter::DeletesAll,
             1 => Deleter::CreatesAnew,
@@ -118,7 +121,8 @@ impl Race {
                 sleep(WINDOW).await;
             }
         }
-        let (before, after) = (WINDOW.mul_f64(random::share()), WINDOW.mul_f64(random::share()));
+        // A deletion takes longer, for it has to list.
+        let (before, after) = (LEAD + WINDOW.mul_f64(random::share()), WINDOW.mul_f64(random::share()));
         let (taken, deleted) = tokio::join!(
             self.take(stage, namespace, &name, before),
             self.delete(stage, namespace, &name, after)

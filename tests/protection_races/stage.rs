@@ -52,7 +52,7 @@ impl Stage {
         }
         let history = History::follow(control_plane.client(User::Admin).await).await;
         let client = control_plane.client(User::Developer).await;
-        let stage = Self { client, namespaces, history, installation };
+        let stage = Self { installation, client, namespaces, history };
         stage.guarded().await;
         stage.disturb();
         std::sync::Arc::new(stage)
@@ -114,10 +114,10 @@ impl Stage {
         self.secrets(namespace).create(&PostParams::default(), &secret).await.unwrap();
     }
 
-    /// Whether a Secret is there, and stays.
+    /// Whether a Secret is there as somebody created it, and stays.
     pub(crate) async fn is_there(&self, (namespace, name): &Key) -> bool {
-        let found = self.secrets(namespace).get_metadata_opt(name).await.unwrap();
-        found.is_some_and(|found| found.metadata.deletion_timestamp.is_none())
+        let found = self.secrets(namespace).get_opt(name).await.unwrap();
+        found.is_some_and(|found| found.metadata.deletion_timestamp.is_none() && found.data.is_some())
     }
 
     /// How many Secrets keep what they should not have any more: reservations, or the mark and their place though no Shoot uses them.

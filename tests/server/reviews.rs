@@ -6,11 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube::{Client, Config};
 use prometheus::Registry;
-use regcred::admission::Reviewer;
+use regcred::admission::{Needs, Reviewer};
 use regcred::cluster::carrier::Carrier;
 use regcred::cluster::pending::Pending;
 use regcred::cluster::protection::Inquiry;
 use regcred::configuration::Current;
+use regcred::events::{Limits, Recorder};
 use regcred::knowledge::Index;
 use regcred::model::copy::copy_of;
 use regcred::model::scope::Scope;
@@ -19,6 +20,7 @@ use regcred::policy::Rule;
 use regcred::server::{Readiness, ReviewRoutes};
 use regcred::telemetry::admission_metrics::AdmissionMetrics;
 use regcred::telemetry::copy_metrics::CopyMetrics;
+use regcred::telemetry::event_metrics::EventMetrics;
 use serde_json::{Value, json};
 
 use crate::harness::credentials::{registry_credential, registry_secret};
@@ -45,7 +47,10 @@ fn reviewer(readiness: &Readiness) -> Reviewer {
     let carrier = Carrier::new(client.clone(), Arc::clone(&index), pending.clone(), copies);
     let metrics = AdmissionMetrics::register(&registry).unwrap();
     let inquiry = Inquiry::new(client.clone(), Scope::All);
-    Reviewer::new(client, index, Current::default(), carrier, inquiry, pending, readiness.clone(), metrics)
+    let needs = Needs::new(client.clone(), &Scope::All, carrier, inquiry, metrics.clone());
+    let event_metrics = EventMetrics::register(&registry).unwrap();
+    let (recorder, _) = Recorder::new(client, "regcred-0", Limits::default(), event_metrics);
+    Reviewer::new(index, Current::default(), needs, pending, readiness.clone(), metrics, recorder)
 }
 
 /// The route of the mutating webhook.

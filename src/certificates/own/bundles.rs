@@ -1,7 +1,7 @@
 //! The `caBundle` of our own webhook entries: which entries are ours, what they trust, and the patch that changes it.
 //!
-//! Ours is an entry of the two configurations that carry our name, if its own name is in our domain and it calls our
-//! Service. Whatever else somebody has put there, also into the same configuration, is not looked at.
+//! Ours is an entry of the two configurations that carry our name, if its own name is in our domain and it calls us, by
+//! our Service or by a URL with a host of ours. Whatever else somebody has put there, also into the same configuration, is not looked at.
 
 use json_patch::Patch;
 use json_patch::jsonptr::Token;
@@ -11,13 +11,12 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use kube::api::ObjectMeta;
 
+use super::address::Address;
 use crate::certificates::TrustAnchor;
 use crate::model::guarded_patch::{Guard, GuardedPatch};
 
 /// The name of both configurations.
 pub(super) const CONFIGURATION: &str = "regcred";
-/// The Service that our entries call.
-pub(super) const SERVICE: &str = "regcred";
 /// What the names of our entries end with.
 const DOMAIN: &str = ".regcred.dev";
 
@@ -55,28 +54,27 @@ impl Entry {
 }
 
 /// Reads the mutating one.
-pub(super) fn of_mutating(read: &MutatingWebhookConfiguration, namespace: &str) -> Configuration {
+pub(super) fn of_mutating(read: &MutatingWebhookConfiguration, address: &Address) -> Configuration {
     let webhooks = read.webhooks.iter().flatten();
     let entries = webhooks.map(|webhook| (webhook.name.as_str(), &webhook.client_config));
-    configuration(Kind::Mutating, &read.metadata, entries, namespace)
+    configuration(Kind::Mutating, &read.metadata, entries, address)
 }
 
 /// Reads the validating one.
-pub(super) fn of_validating(read: &ValidatingWebhookConfiguration, namespace: &str) -> Configuration {
+pub(super) fn of_validating(read: &ValidatingWebhookConfiguration, address: &Address) -> Configuration {
     let webhooks = read.webhooks.iter().flatten();
     let entries = webhooks.map(|webhook| (webhook.name.as_str(), &webhook.client_config));
-    configuration(Kind::Validating, &read.metadata, entries, namespace)
+    configuration(Kind::Validating, &read.metadata, entries, address)
 }
 
 fn configuration<'a>(
     kind: Kind,
     metadata: &ObjectMeta,
     entries: impl Iterator<Item = (&'a str, &'a WebhookClientConfig)>,
-    namespace: &str,
+    address: &Address,
 ) -> Configuration {
     let ours = |(place, (name, client)): (usize, (&str, &WebhookClientConfig))| {
-        let service = client.service.as_ref()?;
-        let is_ours = name.ends_with(DOMAIN) && service.name == SERVICE && service.namespace == namespace;
+        let is_ours = name.ends_with(DOMAIN) && address.is_called_by(client);
         let bundle = client.ca_bundle.as_ref().map_or(&[][..], |bundle| &bundle.0);
         is_ours.then(|| Entry { place, name: name.to_owned(), anchors: TrustAnchor::in_bundle(bundle) })
     };
@@ -155,23 +153,32 @@ mod tests {
     }
 
     fn read(stored: &Value) -> Configuration {
-        of_mutating(&serde_json::from_value(stored.clone()).unwrap(), "regcred-system")
+        let address = Address::new("regcred-system", &["regcred.example.com".to_owned()]);
+        of_mutating(&serde_json::from_value(stored.clone()).unwrap(), &address)
     }
 
     #[test]
-    fn only_entries_of_our_domain_that_call_our_service_are_ours() {
-        let mut by_url = webhook("url.regcred.dev", "regcred", "regcred-system");
-        by_url["clientConfig"] = json!({"url": "https://elsewhere.example"});
+    fn only_entries_of_our_domain_that_call_us_are_ours() {
+        let by_url = |name: &str, url: &str| {
+            let mut webhook = webhook(name, "regcred", "regcred-system");
+            webhook["clientConfig"] = json!({"url": url});
+            webhook
+        };
         let read = read(&stored(&json!([
             webhook("foreign.example.com", "regcred", "regcred-system"),
             webhook("inject-pull-secrets.regcred.dev", "regcred", "regcred-system"),
             webhook("other-service.regcred.dev", "other", "regcred-system"),
             webhook("other-namespace.regcred.dev", "regcred", "other"),
-            by_url,
+            by_url("elsewhere.regcred.dev", "https://elsewhere.example/mutate/pods"),
+            by_url("url.example.com", "https://regcred.example.com:8443/mutate/pods"),
+            by_url("url.regcred.dev", "https://regcred.example.com:8443/mutate/pods"),
             webhook("another.regcred.dev", "regcred", "regcred-system"),
         ])));
         let found: Vec<_> = read.entries.iter().map(|entry| (entry.place, entry.name.as_str())).collect();
-        assert_eq!(found, [(1, "inject-pull-secrets.regcred.dev"), (5, "another.regcred.dev")]);
+        assert_eq!(
+            found,
+            [(1, "inject-pull-secrets.regcred.dev"), (6, "url.regcred.dev"), (7, "another.regcred.dev")]
+        );
         assert_eq!((read.uid.as_str(), read.resource_version.as_str()), ("the-uid", "7"));
     }
 

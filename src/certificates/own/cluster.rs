@@ -15,6 +15,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use thiserror::Error;
 
+use super::address::Address;
 use super::bundles::{self, CONFIGURATION, Change, Configuration, Kind};
 use super::record::Record;
 use crate::cluster::FIELD_MANAGER;
@@ -41,12 +42,13 @@ pub(super) enum AccessError {
 #[derive(Clone)]
 pub(super) struct Cluster {
     namespace: String,
+    address: Address,
     client: Client,
 }
 
 impl Cluster {
-    pub(super) fn new(client: Client, namespace: &str) -> Self {
-        Self { namespace: namespace.to_owned(), client }
+    pub(super) fn new(client: Client, namespace: &str, address: Address) -> Self {
+        Self { namespace: namespace.to_owned(), address, client }
     }
 
     fn secrets(&self) -> Api<Secret> {
@@ -66,8 +68,8 @@ impl Cluster {
             call(describe(Kind::Mutating), "read", mutating.get_opt(CONFIGURATION)),
             call(describe(Kind::Validating), "read", validating.get_opt(CONFIGURATION)),
         )?;
-        let mutating = mutating.map(|read| bundles::of_mutating(&read, &self.namespace));
-        let validating = validating.map(|read| bundles::of_validating(&read, &self.namespace));
+        let mutating = mutating.map(|read| bundles::of_mutating(&read, &self.address));
+        let validating = validating.map(|read| bundles::of_validating(&read, &self.address));
         Ok(mutating.into_iter().chain(validating).collect())
     }
 

@@ -7,14 +7,13 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use thiserror::Error;
 
-use super::bundles::SERVICE;
+use super::address::Address;
 use super::cluster::{AccessError, Cluster};
 use super::publication::Publication;
 use super::record::{Former, Record, Signing, Unusable};
 use super::schedule::{Schedule, ScheduleError};
 use super::settings::Settings;
 use super::step::{Observed, Served, Step, Stored};
-use crate::certificates::authority::service_names;
 use crate::certificates::{Authority, CertificateError};
 use crate::server::{Identity, IdentityError};
 use crate::telemetry::certificate_metrics::CertificateMetrics;
@@ -79,10 +78,11 @@ impl Keeper {
         identity: Identity,
         metrics: CertificateMetrics,
     ) -> Result<Self, ScheduleError> {
+        let address = Address::new(namespace, &settings.webhook_hosts);
         Ok(Self {
-            cluster: Cluster::new(client, namespace),
+            names: address.names(),
+            cluster: Cluster::new(client, namespace, address),
             schedule: settings.schedule()?,
-            names: service_names(SERVICE, namespace),
             identity,
             metrics,
             served: None,

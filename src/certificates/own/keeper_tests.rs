@@ -33,6 +33,7 @@ async fn listening() -> (Keeper, Readiness) {
         leaf_lifetime: HOUR,
         authority_lifetime: 24 * HOUR,
         bundle_propagation: Duration::from_secs(1),
+        webhook_hosts: Vec::new(),
     };
     // Nothing here asks the API server, and nothing listens there.
     let client = Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();

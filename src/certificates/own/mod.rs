@@ -4,6 +4,7 @@
 //! [`step`] decides, from what [`cluster`] has read; [`keeper`] does it and looks again. Nothing else in regcred needs
 //! to know any of this: the server is handed a certificate.
 
+mod address;
 mod bundles;
 mod cluster;
 mod keeper;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::address::parse_host;
 use super::schedule::{Schedule, ScheduleError};
 use crate::duration::{self, DurationError};
 
@@ -45,6 +46,13 @@ pub struct Settings {
         value_parser = duration::parse
     )]
     pub bundle_propagation: Duration,
+
+    /// The hosts by whose URLs the webhook configurations call regcred, where it runs outside of the cluster: DNS names or
+    /// IP addresses, without ports. The certificate is for these as well, and the caBundle of entries that call them is kept
+    #[arg(
+        long, env = "REGCRED_WEBHOOK_HOSTS", value_name = "HOSTS", value_delimiter = ',', value_parser = parse_host
+    )]
+    pub webhook_hosts: Vec<String>,
 }
 
 impl Settings {

@@ -40,6 +40,13 @@ struct Known {
     asked: Instant,
 }
 
+/// What is believed of a kind without asking.
+pub(super) enum Believed {
+    Served(ApiResource),
+    Absent,
+    Nothing,
+}
+
 impl Kinds {
     pub(super) fn new(client: Client) -> Self {
         Self { client, known: Arc::default() }
@@ -50,8 +57,10 @@ impl Kinds {
     /// # Errors
     /// When the API server, or the one behind it that serves the group, does not answer: then nobody knows.
     pub async fn find(&self, kind: &ReferrerKind, trust: Trust) -> Result<Option<ApiResource>, kube::Error> {
-        if let Some(resource) = self.remembered(kind, trust) {
-            return Ok(resource);
+        match self.believed(kind, trust) {
+            Believed::Served(resource) => return Ok(Some(resource)),
+            Believed::Absent => return Ok(None),
+            Believed::Nothing => {}
         }
         let asked = Instant::now();
         let resource = look(&self.client, kind).await?;
@@ -64,11 +73,17 @@ impl Kinds {
     }
 
     /// The same as far as nobody needs to be asked.
-    pub(super) fn remembered(&self, kind: &ReferrerKind, trust: Trust) -> Option<Option<ApiResource>> {
+    pub(super) fn believed(&self, kind: &ReferrerKind, trust: Trust) -> Believed {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { resource, asked } = known.get(kind)?;
-        let is_believed = resource.is_some() || (trust == Trust::Remembered && asked.elapsed() < ABSENT_FOR);
-        is_believed.then(|| resource.clone())
+        match known.get(kind) {
+            Some(Known { resource: Some(resource), .. }) => Believed::Served(resource.clone()),
+            Some(Known { resource: None, asked })
+                if trust == Trust::Remembered && asked.elapsed() < ABSENT_FOR =>
+            {
+                Believed::Absent
+            }
+            _ => Believed::Nothing,
+        }
     }
 
     /// The API server has said that a kind is not served so any more.

@@ -10,7 +10,7 @@ mod page;
 mod secret;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ impl Inquiry {
     }
 
     /// Which kinds the cluster serves, for those who watch them.
-    pub fn kinds(&self) -> Kinds {
-        self.kinds.clone()
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
     }
 
     /// A Secret as it is.

@@ -1,5 +1,6 @@
 //! One page of a list, of which only what points to Secrets is kept.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,26 +16,31 @@ use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
 struct Page<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
-    /// Go writes null for none; what lacks them is no list.
-    #[serde(borrow)]
-    items: &'a RawValue,
 }
 
 #[derive(Deserialize)]
 struct Metadata<'a> {
     /// Where the next page begins.
     #[serde(borrow, rename = "continue")]
-    next: Option<std::borrow::Cow<'a, str>>,
+    next: Option<Cow<'a, str>>,
 }
 
-/// Puts what stands in a page into `uses`, and tells where the next one begins.
-pub(super) fn read(
-    text: &str,
-    kind: &ReferrerKind,
-    uses: &mut Uses,
-) -> Result<Option<String>, serde_json::Error> {
+#[derive(Deserialize)]
+struct Items<'a> {
+    /// Go writes null for none; what lacks them is no list.
+    #[serde(borrow, deserialize_with = "Option::deserialize")]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+/// Where the page after this one begins, if there is one.
+pub(super) fn token(text: &str) -> Result<Option<String>, serde_json::Error> {
     let page: Page<'_> = serde_json::from_str(text)?;
-    let items: Option<Vec<&RawValue>> = serde_json::from_str(page.items.get())?;
+    Ok(page.metadata.next.filter(|token| !token.is_empty()).map(Cow::into_owned))
+}
+
+/// Puts what stands in a page into `uses`.
+pub(super) fn read(text: &str, kind: &ReferrerKind, uses: &mut Uses) -> Result<(), serde_json::Error> {
+    let Items { items } = serde_json::from_str(text)?;
     for object in items.into_iter().flatten() {
         let metadata = Json::from(object).field("metadata").map(Json::fields).unwrap_or_default();
         let text = |field| metadata.get(field).and_then(Json::text);
@@ -52,5 +58,5 @@ pub(super) fn read(
             uses.entry(secret).or_default().push((Arc::clone(&referrer), places));
         }
     }
-    Ok(page.metadata.next.filter(|token| !token.is_empty()).map(std::borrow::Cow::into_owned))
+    Ok(())
 }

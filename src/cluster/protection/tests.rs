@@ -3,4 +3,4 @@
 mod kinds;
 mod lists;
 mod objects;
-mod server;
+pub(in crate::cluster) mod server;

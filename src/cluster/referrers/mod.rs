@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,13 +35,16 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest that is waited for what the API server says of a kind.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// For how long a server waits for these watches before it answers. A large garden is listed in seconds.
+const AWAITED: Duration = Duration::from_secs(15);
 /// How many objects come in one page of a list: a Shoot has some 6 KiB.
 const PER_PAGE: u32 = 250;
 
 /// Runs all watches; returns only when one of them ends, which is a defect.
 ///
 /// Its part is in the register before it is first polled. It is ready once each kind that the configuration has then has been listed, or
-/// is not served.
+/// is not served; or after [`AWAITED`], for what nobody serves at the moment must keep no pod from its pull Secret, and no decision
+/// rests on these watches alone.
 pub fn run(
     client: Client,
     index: Arc<Index>,
@@ -50,13 +54,16 @@ pub fn run(
     readiness: &Readiness,
 ) -> impl Future<Output = ()> + Send + 'static {
     let mut configured = rules.changes();
-    let share = Share(readiness.part("referrers"));
+    let part = readiness.part("referrers");
+    let share = Share(part.clone());
     let mut watches = Watches { client, index, kinds, changes, running: HashMap::new() };
     watches.follow(&rules, Some(&Arc::new(share)));
     async move {
+        let mut awaited = pin!(tokio::time::sleep(AWAITED).fuse());
         loop {
             tokio::select! {
                 _ = select_all(watches.running.values_mut()) => return,
+                () = &mut awaited => part.ready(),
                 // Whoever changes it lives as long as `rules`.
                 _ = configured.changed() => watches.follow(&rules, None),
             }
@@ -146,7 +153,7 @@ impl Watched {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(_) => {
-                    tracing::warn!(kind = %self.kind, "the API server does not say if it has this kind")
+                    tracing::warn!(kind = %self.kind, "the API server does not say if it has this kind");
                 }
             }
         }
@@ -178,7 +185,7 @@ impl Watched {
             tokio::select! {
                 () = &mut watches => return Ended::ByDefect,
                 () = gone.notified() => return Ended::NotServed,
-                () = listed.notified() => self.share = None,
+                () = listed.notified() => drop(self.share.take()),
             }
         }
     }
@@ -191,7 +198,7 @@ enum Ended {
     ByDefect,
 }
 
-/// An object as it came. What it points to is all that is kept of it, and what that is depends on its kind, which it need not say.
+/// An object as it came, however deep it is. What it points to is all that is kept of it, and what that is depends on its kind, which it need not say.
 #[derive(Debug, Clone)]
 struct Observed {
     metadata: ObjectMeta,

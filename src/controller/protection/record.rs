@@ -240,7 +240,11 @@ impl Record {
                 self.succeed(now)
             }
             // The watches will show what points to it. If they do not, that is looked for again, ever more seldom.
-            Outcome::Listed(..) | Outcome::Failed => self.fail(now),
+            Outcome::Listed(..) => {
+                self.unused = None;
+                self.fail(now)
+            }
+            Outcome::Failed => self.fail(now),
             Outcome::Confirmed(standings) => {
                 let is_known = standings.iter().all(|(_, standing)| standing.is_some());
                 let known = standings.into_iter().filter_map(|(referrer, one)| Some((referrer, one?)));

@@ -110,15 +110,17 @@ async fn a_secret_is_absent_only_if_it_is_said_to_be(#[case] answer: Answer, #[c
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_hangs_is_waited_for_for_3_seconds() {
+async fn an_api_server_that_hangs_is_not_waited_for_longer_than_a_review_may_take() {
     let inquiry = Inquiry::new(client(|_| std::future::pending::<Answer>()), Scope::All);
-    let begun = tokio::time::Instant::now();
     let late = || SecretAnswer::Unknown("the API server did not answer in time".into());
+    let begun = tokio::time::Instant::now();
     assert_eq!(inquiry.secret(&key("s")).await, late());
-    assert_eq!(inquiry.reserve(&key("s"), "1", &reservation()).await, late());
     assert!(matches!(inquiry.referrer(&referrer("a")).await, LiveReferrer::Unknown(_)));
     assert!(!inquiry.may_bypass(&requester(), &key("s")).await);
-    assert_eq!(begun.elapsed(), Duration::from_secs(12));
+    assert_eq!(begun.elapsed(), Duration::from_secs(9), "3 seconds each");
+    let begun = tokio::time::Instant::now();
+    assert_eq!(inquiry.reserve(&key("s"), "1", &reservation()).await, late());
+    assert_eq!(begun.elapsed(), Duration::from_secs(8));
 }
 
 fn reservation() -> Reservation {

@@ -110,7 +110,7 @@ impl Cluster {
                 Step::Decided(decision) => return (decision, asked),
                 Step::Needs(needs) => {
                     assert!(!needs.is_empty());
-                    needs.into_iter().for_each(|need| asked.push(self.answer(need, &mut answers)));
+                    asked.extend(needs.into_iter().map(|need| self.answer(need, &mut answers)));
                 }
             }
         }
