@@ -80,7 +80,7 @@ fn what_judges_modules_and_keeps_secrets_in_use_fails_closed_and_everything_else
         let (policy, most) = match name {
             "module-templates" | "secret-references" | "secrets-in-use" => ("Fail", 10),
             // What asks the API server about what points to a Secret.
-            "secret-marks" | "secret-deletions" => ("Ignore", 10),
+            "secret-deletions" => ("Ignore", 10),
             _ => ("Ignore", 3),
         };
         assert_eq!(webhook["failurePolicy"], policy, "{name}");
@@ -105,6 +105,18 @@ fn a_deletion_of_a_secret_is_asked_about_once_and_fails_closed_only_for_those_in
     let with = |operator: &str| json!({"matchExpressions": [{"key": IN_USE_LABEL, "operator": operator}]});
     assert_eq!(webhook("secrets-in-use.regcred.dev")["objectSelector"], with("Exists"));
     assert_eq!(webhook("secret-deletions.regcred.dev")["objectSelector"], with("DoesNotExist"));
+}
+
+/// Else the copies that pods need would wait for servers that hang.
+#[test]
+fn regcreds_own_writes_of_secrets_are_not_asked_about() {
+    for name in ["secret-marks.regcred.dev", "secrets-in-use.regcred.dev", "secret-deletions.regcred.dev"] {
+        let own = json!({
+            "name": "is-not-by-regcred",
+            "expression": "request.userInfo.username != 'system:serviceaccount:regcred-system:regcred'",
+        });
+        assert!(webhook(name)["matchConditions"].as_array().unwrap().contains(&own), "{name}");
+    }
 }
 
 #[test]
