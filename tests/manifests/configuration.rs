@@ -126,7 +126,7 @@ fn what_the_schema_refuses_the_server_refuses() {
         }
         assert_eq!(is_taken(&schema, &changed), [false; 2], "{path}: {changed}");
     }
-    assert_eq!(objects, 3, "the document, modules and findings");
+    assert_eq!(objects, 4, "the document, modules, findings and protection");
     for lacking in ["apiVersion", "kind"] {
         let mut changed = example.clone();
         changed.as_object_mut().unwrap().remove(lacking);

@@ -17,6 +17,8 @@ use crate::race;
 /// Namespace and name.
 pub(crate) type Key = (String, String);
 
+/// How much earlier a deletion begins than a write of a Shoot, on the average: it lists, but the way of a Shoot's review is longer.
+pub(crate) const LEAD: Duration = Duration::ZERO;
 /// How many namespaces the races are spread over.
 const NAMESPACES: usize = 4;
 /// The longest that a message between an API server and a server takes, in each direction.

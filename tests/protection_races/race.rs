@@ -11,10 +11,7 @@ use tokio::time::sleep;
 use crate::WINDOW;
 use crate::harness::gardener::shoot;
 use crate::harness::random;
-use crate::stage::{Key, Stage};
-
-/// How much earlier a deletion begins than a write of a Shoot, on the average: so that each wins often.
-const LEAD: Duration = Duration::from_millis(200);
+use crate::stage::{Key, LEAD, Stage};
 
 /// How a Shoot comes to point to the Secret.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +118,6 @@ impl Race {
                 sleep(WINDOW).await;
             }
         }
-        // A deletion takes longer, for it has to list.
         let (before, after) = (LEAD + WINDOW.mul_f64(random::share()), WINDOW.mul_f64(random::share()));
         let (taken, deleted) = tokio::join!(
             self.take(stage, namespace, &name, before),

@@ -22,6 +22,9 @@ pub(crate) type Key = (String, String);
 const NAMESPACES: usize = 20;
 /// The longest that a message between the API server and a server takes, in each direction.
 const JITTER: Duration = Duration::from_millis(20);
+/// How much earlier a deletion begins than a write of a Shoot, on the average, so that each wins often: it takes longer, for it has to
+/// list.
+pub(crate) const LEAD: Duration = Duration::from_millis(200);
 /// How late watches are at most: later than a race lasts.
 const WATCHES: Duration = Duration::from_secs(2);
 /// A request that takes longer is given up by the API server.
