@@ -13,7 +13,8 @@ use futures::FutureExt;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, Request};
 use kube::{Client, Resource};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::kinds::{Believed, Kinds, Trust};
@@ -171,12 +172,13 @@ impl Lists {
         let (mut text, mut uses) = (fetch(&parameters).await?, Uses::default());
         loop {
             // A large garden has twenty pages: each is read while the API server makes the next.
-            let next = page::token(&text).map_err(kube::Error::SerdeError)?;
-            let reading = read(text, place.kind.clone(), uses);
-            let Some(token) = next else { return reading.await };
+            let (tell, told) = oneshot::channel();
+            let reading = read(text, place.kind.clone(), uses, tell);
+            // What cannot be read tells nothing.
+            let Ok(Some(token)) = told.await else { return joined(reading.await) };
             parameters = parameters.continue_token(&token);
-            let (read, fetched) = tokio::join!(reading, fetch(&parameters));
-            (uses, text) = (read?, fetched?);
+            let fetched = fetch(&parameters).await;
+            (uses, text) = (joined(reading.await)?, fetched?);
         }
     }
 
@@ -192,10 +194,20 @@ impl Lists {
     }
 }
 
-/// Reads a page where that holds nobody else up.
-async fn read(text: String, kind: ReferrerKind, mut uses: Uses) -> Result<Uses, kube::Error> {
-    let read = tokio::task::spawn_blocking(move || page::read(&text, &kind, &mut uses).map(|()| uses));
-    match read.await {
+/// Reads a page where that holds nobody else up, and tells as soon as it is known where the next one begins.
+fn read(
+    text: String,
+    kind: ReferrerKind,
+    mut uses: Uses,
+    tell: oneshot::Sender<Option<String>>,
+) -> JoinHandle<Result<Uses, serde_json::Error>> {
+    // Whoever waits for a token that nobody takes has gone.
+    let tell = |token| drop(tell.send(token));
+    tokio::task::spawn_blocking(move || page::read(&text, &kind, &mut uses, tell).map(|()| uses))
+}
+
+fn joined(read: Result<Result<Uses, serde_json::Error>, JoinError>) -> Result<Uses, kube::Error> {
+    match read {
         Ok(read) => read.map_err(kube::Error::SerdeError),
         Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
         // The runtime ends, and nobody waits any more.

@@ -9,13 +9,15 @@ use serde_json::value::RawValue;
 
 use super::lists::Uses;
 use crate::model::ObjectKey;
-use crate::model::json::Json;
 use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
 
 #[derive(Deserialize)]
 struct Page<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
+    /// Go writes null for none; what lacks them is no list.
+    #[serde(borrow, deserialize_with = "Option::deserialize")]
+    items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -25,28 +27,29 @@ struct Metadata<'a> {
     next: Option<Cow<'a, str>>,
 }
 
+/// What tells one object from another. Everything else of it is passed over once.
 #[derive(Deserialize)]
-struct Items<'a> {
-    /// Go writes null for none; what lacks them is no list.
-    #[serde(borrow, deserialize_with = "Option::deserialize")]
-    items: Option<Vec<&'a RawValue>>,
+struct Head {
+    metadata: Key,
 }
 
-/// Where the page after this one begins, if there is one.
-pub(super) fn token(text: &str) -> Result<Option<String>, serde_json::Error> {
+#[derive(Deserialize)]
+struct Key {
+    namespace: String,
+    name: String,
+}
+
+/// Puts what stands in a page into `uses`. Before that, tells where the next page begins, if there is one.
+pub(super) fn read(
+    text: &str,
+    kind: &ReferrerKind,
+    uses: &mut Uses,
+    tell: impl FnOnce(Option<String>),
+) -> Result<(), serde_json::Error> {
     let page: Page<'_> = serde_json::from_str(text)?;
-    Ok(page.metadata.next.filter(|token| !token.is_empty()).map(Cow::into_owned))
-}
-
-/// Puts what stands in a page into `uses`.
-pub(super) fn read(text: &str, kind: &ReferrerKind, uses: &mut Uses) -> Result<(), serde_json::Error> {
-    let Items { items } = serde_json::from_str(text)?;
-    for object in items.into_iter().flatten() {
-        let metadata = Json::from(object).field("metadata").map(Json::fields).unwrap_or_default();
-        let text = |field| metadata.get(field).and_then(Json::text);
-        let (Some(namespace), Some(name)) = (text("namespace"), text("name")) else {
-            return Err(serde::de::Error::custom("an object without a name"));
-        };
+    tell(page.metadata.next.filter(|token| !token.is_empty()).map(Cow::into_owned));
+    for object in page.items.into_iter().flatten() {
+        let Head { metadata: Key { namespace, name } } = serde_json::from_str(object.get())?;
         let referrer = Referrer { kind: kind.clone(), key: ObjectKey::new(&namespace, &name) };
         let pointers = Pointers::of(&referrer, object);
         let referrer = Arc::new(referrer);

@@ -8,7 +8,7 @@ use super::binding::BindingKind;
 use super::extension_reference::references;
 use super::field_error::FieldPath;
 use crate::model::ObjectKey;
-use crate::model::json::Json;
+use crate::model::json::{Json, Type};
 use crate::model::reference::Reference;
 
 /// The finalizer that Gardener holds a Shoot with as long as anything of it is there, during which the Secrets it names are
@@ -18,7 +18,8 @@ const FINALIZER: &str = "gardener";
 /// A Shoot (`core.gardener.cloud`), as far as it is about Secrets.
 #[derive(Debug, Clone, Copy)]
 pub struct Shoot<'a> {
-    object: Json<'a>,
+    metadata: Option<Json<'a>>,
+    spec: Option<Json<'a>>,
 }
 
 /// What is happening to a Shoot.
@@ -45,14 +46,18 @@ impl ShootState {
 impl<'a> Shoot<'a> {
     /// Reads an object, whatever it holds.
     pub fn read(object: &'a RawValue) -> Self {
-        Self { object: object.into() }
+        let fields = Json::from(object).fields();
+        Self { metadata: fields.get("metadata"), spec: fields.get("spec") }
     }
 
     /// What is happening to it (`pkg/controller/reference`, where Gardener releases the Secrets of a Shoot).
     pub fn state(self) -> ShootState {
-        let finalizers = self.object.at(&["metadata", "finalizers"]).map(Json::items).unwrap_or_default();
-        let is_held = || finalizers.iter().any(|name| name.text().is_some_and(|name| &*name == FINALIZER));
-        if !self.object.is_terminating() {
+        let metadata = self.metadata.map(Json::fields).unwrap_or_default();
+        let is_terminating =
+            metadata.get("deletionTimestamp").is_some_and(|time| time.json_type() != Type::Null);
+        let finalizers = || metadata.get("finalizers").map(Json::items).unwrap_or_default().into_iter();
+        let is_held = || finalizers().any(|name| name.text().is_some_and(|name| &*name == FINALIZER));
+        if !is_terminating {
             ShootState::Alive
         } else if is_held() {
             ShootState::Deleting
@@ -68,7 +73,7 @@ impl<'a> Shoot<'a> {
     /// configurations of extensions have them, are none of their own.
     pub fn references(self, namespace: &str) -> Vec<Reference> {
         let mut places = Places { namespace, found: Vec::new() };
-        let Some(spec) = self.object.field("spec").map(Json::fields) else { return places.found };
+        let Some(spec) = self.spec.map(Json::fields) else { return places.found };
         let purposes = purposes(spec.get("extensions"));
         for (number, resource) in items(spec.get("resources"), &[]) {
             let before = places.found.len();
@@ -110,7 +115,7 @@ impl<'a> Shoot<'a> {
     /// The bindings of its namespace through which it uses Secrets, possibly of another namespace, and the fields that name
     /// them.
     pub fn bindings(self) -> Vec<(BindingKind, String, &'static str)> {
-        let spec = self.object.field("spec").map(Json::fields).unwrap_or_default();
+        let spec = self.spec.map(Json::fields).unwrap_or_default();
         let fields = [
             (BindingKind::SecretBinding, "secretBindingName", "spec.secretBindingName"),
             (BindingKind::CredentialsBinding, "credentialsBindingName", "spec.credentialsBindingName"),
