@@ -35,7 +35,7 @@ use rstest::rstest;
     "copies/untouched::a_pattern_that_is_empty_or_blank_is_refused_and_never_means_everything",
 ])]
 #[case::one_server_that_fails_closed_and_reads_the_api_for_each_pod(&[
-    "manifests/registration::what_judges_modules_fails_closed_and_everything_else_open_and_soon",
+    "manifests/registration::what_judges_modules_and_keeps_secrets_in_use_fails_closed_and_everything_else_open_and_soon",
     "manifests/workload::a_rolling_update_never_has_fewer_servers_and_a_drained_node_takes_one_at_most",
     "copies/watching::pods_of_a_namespace_that_has_its_copy_cost_no_call",
 ])]
