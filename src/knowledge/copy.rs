@@ -10,6 +10,7 @@ use crate::model::copy::{Origin, is_marked};
 use crate::model::digest::DigestKey;
 use crate::model::docker_config::registry_type;
 use crate::model::guarded_patch::Guard;
+use crate::model::protection::IN_USE_LABEL;
 
 /// A copy of ours.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Copy {
     pub owners: Owners,
     /// Whether it is marked as no longer needed. Who needs it takes the mark off first.
     pub is_marked: bool,
+    /// Whether something besides pods points to it; see [`crate::model::protection`].
+    pub is_in_use: bool,
     /// When a pod last relied on it.
     pub reliance: Reliance,
 }
@@ -74,6 +77,7 @@ impl Copy {
             is_adopted: origin.adopted,
             owners: Owners::of(metadata, &origin.credential_uid),
             is_marked: is_marked(metadata),
+            is_in_use: metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(IN_USE_LABEL)),
             credential_uid: origin.credential_uid.into(),
             credential_generation: origin.credential_generation,
             source: origin.source.into(),

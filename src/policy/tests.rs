@@ -13,6 +13,8 @@ use std::time::Instant;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Answers, Decision, NamespaceAnswer, Need, Patch, Rule, SecretsAnswer, Step};
@@ -148,6 +150,41 @@ impl Cluster {
         }
         panic!("three rounds of needs were not enough");
     }
+}
+
+/// The review of an object that is created, or that replaces another.
+pub(crate) fn review_of(object: &Value, old: Option<&Value>) -> Value {
+    let (kind, metadata) = (object["kind"].as_str().unwrap(), &object["metadata"]);
+    let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
+    json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "attempt", "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
+            "name": metadata["name"], "namespace": metadata["namespace"],
+            "kind": {"group": group, "version": version, "kind": kind},
+            "resource": {"group": group, "version": version, "resource": format!("{}s", kind.to_lowercase())},
+            "userInfo": {"username": "alice"},
+            "object": object, "oldObject": old,
+        },
+    })
+}
+
+/// JSON that has these keys in most places, and these values in many.
+pub(crate) fn json_of(words: Vec<&'static str>, keys: Vec<&'static str>) -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => ".{0,8}".prop_map(Value::from),
+        4 => prop::sample::select(words).prop_map(Value::from),
+    ];
+    let key = prop_oneof![9 => prop::sample::select(keys).prop_map(str::to_owned), 1 => ".{0,8}"];
+    leaf.prop_recursive(7, 96, 6, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(Value::from),
+            btree_map(key.clone(), inner, 0..6).prop_map(|fields| fields.into_iter().collect()),
+        ]
+    })
 }
 
 /// The review of a pod that is being created.

@@ -7,11 +7,9 @@ use serde_json::{Value, json};
 use crate::harness::control_plane::Options;
 use crate::harness::credentials::pod;
 use crate::harness::gardener::shoot;
-use crate::scene::{Kubectl, caching, credentials, is_marked, mutable, start};
+use crate::scene::{HELD, Kubectl, caching, credentials, is_marked, mutable, start};
 
 const FAILED: &str = "failed calling webhook \"secrets-in-use.regcred.dev\"";
-const CONTROLLER: &str = "--as=system:serviceaccount:kube-system:gardener-controller-manager";
-const HELD: &str = "gardener.cloud/reference-protection";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_use_stays_and_everything_else_goes_on() {
@@ -59,18 +57,8 @@ async fn what_is_in_use_stays_and_everything_else_goes_on() {
     passes(json!({"stringData": {"password": "other"}, "metadata": {"labels": {"team": "b"}}})).await;
     passes(json!({"metadata": {"finalizers": [HELD, "example.com/held", "example.com/more"]}})).await;
     passes(json!({"metadata": {"finalizers": [HELD, "example.com/held"]}})).await;
-    let strip = json!({"metadata": {"finalizers": ["example.com/held"]}}).to_string();
-    let by_controller = [
-        "patch",
-        "secret",
-        "used",
-        "--type=merge",
-        "--patch",
-        &strip,
-        CONTROLLER,
-        "--as-group=system:masters",
-    ];
-    kubectl.run(&by_controller).await.succeeded();
+    let strip = json!({"metadata": {"finalizers": ["example.com/held"]}});
+    kubectl.patch_as_controller("used", &strip).await.succeeded();
 
     kubectl.delete_secret("free").await.succeeded();
     assert!(kubectl.secret("free").await.is_none());

@@ -50,6 +50,18 @@ async fn guarded(installation: &Installation) {
     }
 }
 
+/// The finalizer by which Gardener holds the Secrets of Shoots.
+pub(crate) const HELD: &str = "gardener.cloud/reference-protection";
+
+/// Looks until it is so.
+pub(crate) async fn eventually(what: &str, limit: Duration, is_so: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < limit, "not so after {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// An immutable Secret with the credentials of an upstream.
 pub(crate) fn credentials(namespace: &str, name: &str) -> Value {
     json!({
@@ -122,6 +134,15 @@ impl<'a> Kubectl<'a> {
     /// A merge patch.
     pub(crate) async fn patch(&self, kind: &str, name: &str, patch: &Value) -> Output {
         self.run(&["patch", kind, name, "--type=merge", "--patch", &patch.to_string()]).await
+    }
+
+    /// A merge patch of a Secret by Gardener's controller manager.
+    pub(crate) async fn patch_as_controller(&self, name: &str, patch: &Value) -> Output {
+        let patch = patch.to_string();
+        let by = "--as=system:serviceaccount:kube-system:gardener-controller-manager";
+        let command =
+            ["patch", "secret", name, "--type=merge", "--patch", &patch, by, "--as-group=system:masters"];
+        self.run(&command).await
     }
 
     /// Waits until the Secret is so.

@@ -1,16 +1,13 @@
 //! What kubectl says, and what stays.
 
-use std::time::{Duration, Instant};
-
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::gardener::{credentials_binding, secret_binding, shoot};
 use crate::harness::{Installation, User};
-use crate::scene::{Kubectl, SOON, caching, credentials, installation, is_marked, mutable, reservations};
-
-const HELD: &str = "gardener.cloud/reference-protection";
-const CONTROLLER: &str = "--as=system:serviceaccount:kube-system:gardener-controller-manager";
+use crate::scene::{
+    HELD, Kubectl, SOON, caching, credentials, eventually, installation, is_marked, mutable, reservations,
+};
 
 async fn kubectl(prefix: &str) -> Kubectl<'static> {
     Kubectl::new(installation().await.control_plane(), prefix).await
@@ -107,18 +104,8 @@ async fn a_replacement_keeps_the_marks_and_gardeners_finalizer_stays_for_all_but
     kubectl.patch("secret", "creds", &finalizers(json!([HELD, "example.com/held"]))).await.succeeded();
     let stripped = kubectl.patch("secret", "creds", &finalizers(json!(["example.com/held"]))).await.failed();
     assert!(stripped.contains(&format!("is still used by Shoot {namespace}/shoot")), "{stripped}");
-    let strip = finalizers(json!(["example.com/held"])).to_string();
-    let by_controller = [
-        "patch",
-        "secret",
-        "creds",
-        "--type=merge",
-        "--patch",
-        &strip,
-        CONTROLLER,
-        "--as-group=system:masters",
-    ];
-    kubectl.run(&by_controller).await.succeeded();
+    let strip = finalizers(json!(["example.com/held"]));
+    kubectl.patch_as_controller("creds", &strip).await.succeeded();
     kubectl.patch("secret", "creds", &finalizers(json!([HELD]))).await.succeeded();
     kubectl.run(&["delete", "shoot", "shoot"]).await.succeeded();
     kubectl.patch("secret", "creds", &finalizers(json!([]))).await.succeeded();
@@ -182,16 +169,11 @@ async fn a_namespace_goes_once_its_shoot_is_gone_and_the_secret_stays_until_then
     held["metadata"]["finalizers"] = json!(["gardener"]);
     kubectl.apply(&held).await.succeeded();
     kubectl.run(&["delete", "namespace", namespace, "--wait=false"]).await.succeeded();
-    let begun = Instant::now();
-    loop {
+    let is_told = async || {
         let answer = kubectl.run(&["get", "namespace", namespace, "-o", "json"]).await.json();
-        let conditions = answer["status"]["conditions"].to_string();
-        if conditions.contains("is still used by Shoot") {
-            break;
-        }
-        assert!(begun.elapsed() < SOON, "nobody is told why: {conditions}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        answer["status"]["conditions"].to_string().contains("is still used by Shoot")
+    };
+    eventually("the namespace says why it is still there", SOON, is_told).await;
     assert!(kubectl.secret("used").await.is_some());
     kubectl.patch("shoot", "shoot", &json!({"metadata": {"finalizers": []}})).await.succeeded();
     let gone = format!("namespace/{namespace}");
@@ -274,15 +256,11 @@ async fn only_who_may_lets_a_secret_in_use_go() {
     let gone = kubectl.control_plane.kubectl_as(User::Developer, &delete).await;
     assert!(gone.code == 0 && gone.stderr.contains("Warning: "), "{}", gone.stderr);
     assert!(kubectl.secret("creds").await.is_none());
-    let begun = Instant::now();
-    loop {
+    let is_told = async || {
         let events = kubectl.run(&["get", "events", "-o", "json"]).await.succeeded();
-        if events.contains("ProtectionBypassed") && events.contains("Deleted by developer") {
-            break;
-        }
-        assert!(begun.elapsed() < SOON, "nobody tells of it: {events}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        events.contains("ProtectionBypassed") && events.contains("Deleted by developer")
+    };
+    eventually("an Event tells who deleted it", SOON, is_told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,29 +287,19 @@ async fn kinds_that_come_later_and_what_points_to_secrets_from_before_are_found(
     let namespace = kubectl.namespace.as_str();
     crate::harness::gardener::know_shoots(control_plane).await;
     kubectl.apply(&credentials(namespace, "creds")).await.succeeded();
-    let begun = Instant::now();
     // A removed webhook is asked for about a second more.
-    while kubectl.apply(&shoot(namespace, "shoot", &["creds"])).await.code != 0 {
-        assert!(begun.elapsed() < SOON);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let is_created = async || kubectl.apply(&shoot(namespace, "shoot", &["creds"])).await.code == 0;
+    eventually("a Shoot that nobody is asked about", SOON, is_created).await;
     // It looks for kinds that it does not know twice a minute.
-    let begun = Instant::now();
-    while !is_marked(&kubectl.secret("creds").await.unwrap()) {
-        assert!(begun.elapsed() < SOON * 3, "not marked");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+    let is_found = async || is_marked(&kubectl.secret("creds").await.unwrap());
+    eventually("the Secret is marked", SOON * 3, is_found).await;
     control_plane
         .kubectl(&["apply", "-k", crate::harness::overlays::manifests().to_str().unwrap()])
         .await
         .succeeded();
-    let begun = Instant::now();
-    loop {
+    let is_refused = async || {
         let told = kubectl.run(&["delete", "secret", "creds", "--dry-run=server"]).await;
-        if told.code != 0 && told.stderr.contains("is still used by Shoot") {
-            break;
-        }
-        assert!(begun.elapsed() < SOON, "not refused: {}", told.stderr);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        told.code != 0 && told.stderr.contains("is still used by Shoot")
+    };
+    eventually("its deletion is refused", SOON, is_refused).await;
 }

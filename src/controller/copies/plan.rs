@@ -68,6 +68,23 @@ pub(super) enum Plan {
     Release(CopyKey, Guard),
 }
 
+impl Plan {
+    /// Whether the Secret that is there would go, be it for a moment.
+    fn deletes(&self) -> bool {
+        match self {
+            Self::Recreate(..) | Self::Delete(..) | Self::DeleteUnneeded(..) => true,
+            Self::Withdraw { is_adopted, .. } => !is_adopted,
+            Self::Nothing
+            | Self::Later(_)
+            | Self::Create(_)
+            | Self::Update { .. }
+            | Self::Mark(..)
+            | Self::Unmark(..)
+            | Self::Release(..) => false,
+        }
+    }
+}
+
 /// How we hold a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
@@ -102,7 +119,12 @@ impl<N: Needs> Planner<'_, N> {
         let key = CopyKey { place: place.clone(), credential_uid: copy.credential_uid.clone() };
         match self.known.setback(&key, self.now) {
             Some(setback) => Plan::Later(setback.retry_at),
-            None => self.there(key, copy, record),
+            // No webhook is asked about our own deletions. Whoever takes the copy up from now on changes its version, and when its
+            // label goes the watch tells.
+            None => match self.there(key, copy, record) {
+                plan if copy.is_in_use && plan.deletes() => Plan::Nothing,
+                plan => plan,
+            },
         }
     }
 

@@ -10,6 +10,7 @@ use crate::knowledge::Index;
 use crate::model::copy::{Obstacle, copy_of};
 use crate::model::source::tests::registry_secret;
 
+mod in_use;
 mod views;
 
 const PLACE: (&str, &str) = ("team-a", "regcred-ghcr");

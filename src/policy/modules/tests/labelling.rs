@@ -8,8 +8,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::properties::any_descriptor;
-use super::scene::{decide, label, label_by, layer, patched, refusal, resource, review_of, template, v2, v3};
+use super::scene::{decide, label, label_by, layer, patched, refusal, resource, template, v2, v3};
 use crate::policy::tests::Cluster;
+use crate::policy::tests::review_of;
 use crate::policy::{Decision, Patch, Reason};
 
 /// A credential for all namespaces that names labels, besides other members of its spec.

@@ -3,7 +3,8 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scene::{decide, decide_with, label, layer, refusal, resource, review_of, template, v2, v3};
+use super::scene::{decide, decide_with, label, layer, refusal, resource, template, v2, v3};
+use crate::policy::tests::review_of;
 use crate::policy::{Reason, SecretsAnswer};
 
 fn judged(descriptor: &Value) -> crate::policy::Decision {

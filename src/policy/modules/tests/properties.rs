@@ -1,42 +1,34 @@
 //! What holds for whatever somebody writes.
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::scene::{decide, refusal, review_of, template};
+use super::scene::{decide, refusal, template};
 use crate::policy::Reason;
+use crate::policy::tests::{json_of, review_of};
 
 /// Any JSON, in which the words that decide come often.
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        ".{0,8}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "localBlob",
-            "oci-registry-cred",
-            "v2",
-            "ocm.software/v3alpha1",
-            "ghcr.io",
-            ""
-        ])
-        .prop_map(Value::from),
+    let words = vec!["localBlob", "oci-registry-cred", "v2", "ocm.software/v3alpha1", "ghcr.io", ""];
+    let keys = vec![
+        "component",
+        "spec",
+        "metadata",
+        "meta",
+        "schemaVersion",
+        "apiVersion",
+        "resources",
+        "repositoryContexts",
+        "labels",
+        "name",
+        "value",
+        "access",
+        "type",
+        "baseUrl",
+        "subPath",
     ];
-    let key = prop_oneof![
-        9 => prop::sample::select(vec![
-            "component", "spec", "metadata", "meta", "schemaVersion", "apiVersion", "resources", "repositoryContexts", "labels",
-            "name", "value", "access", "type", "baseUrl", "subPath",
-        ]).prop_map(str::to_owned),
-        1 => ".{0,8}",
-    ];
-    leaf.prop_recursive(7, 96, 6, move |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..5).prop_map(Value::from),
-            btree_map(key.clone(), inner, 0..6).prop_map(|fields| fields.into_iter().collect()),
-        ]
-    })
+    json_of(words, keys)
 }
 
 /// A descriptor whose parts may be anything.

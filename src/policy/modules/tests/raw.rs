@@ -5,9 +5,10 @@ use std::time::Instant;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scene::{review_of, template};
+use super::scene::template;
 use crate::configuration::Configuration;
 use crate::knowledge::Index;
+use crate::policy::tests::review_of;
 use crate::policy::{Answers, Rule, SecretsAnswer, Step};
 use crate::review;
 

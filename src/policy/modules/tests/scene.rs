@@ -62,22 +62,6 @@ pub(super) fn template(descriptor: &Value) -> Value {
     })
 }
 
-/// The review of an object that is created, or that replaces another.
-pub(super) fn review_of(object: &Value, old: Option<&Value>) -> Value {
-    let (kind, metadata) = (object["kind"].as_str().unwrap(), &object["metadata"]);
-    let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
-    json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "1", "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
-            "name": metadata["name"], "namespace": metadata["namespace"],
-            "kind": {"group": group, "version": version, "kind": kind},
-            "resource": {"group": group, "version": version, "resource": format!("{}s", kind.to_lowercase())},
-            "object": object, "oldObject": old,
-        },
-    })
-}
-
 /// Decides, with these Secrets being selected whatever the selector is.
 pub(super) fn decide(review: &Value, configuration: &str, secrets: &[SelectedSecret]) -> Decision {
     decide_with(review, configuration, SecretsAnswer::Found(secrets.to_vec())).0

@@ -5,9 +5,10 @@ use k8s_openapi::api::core::v1::Secret;
 use rstest::rstest;
 use serde_json::json;
 
-use super::scene::{decide, decide_with, decide_within, label, layer, refusal, review_of, template, v2};
+use super::scene::{decide, decide_with, decide_within, label, layer, refusal, template, v2};
 use crate::model::module::SelectedSecret;
 use crate::model::scope::Scope;
+use crate::policy::tests::review_of;
 use crate::policy::{Reason, SecretsAnswer};
 
 const COVERING: &str = r#"{"auths":{"ghcr.io":{"auth":"Zm9vOmJhcg=="}}}"#;

@@ -4,9 +4,10 @@ use k8s_openapi::api::core::v1::Secret;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scene::{SELECTOR, decide, label, layer, refusal, resource, review_of, template, v2, v3};
+use super::scene::{SELECTOR, decide, label, layer, refusal, resource, template, v2, v3};
 use crate::model::module::SelectedSecret;
 use crate::policy::Outcome;
+use crate::policy::tests::review_of;
 
 /// What comes of it, with a part of what is told.
 enum Expected {

@@ -3,9 +3,10 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scene::{decide, label, layer, refusal, review_of, template, v2};
+use super::scene::{decide, label, layer, refusal, template, v2};
 use crate::model::module::SelectedSecret;
 use crate::policy::Reason;
+use crate::policy::tests::review_of;
 
 fn unlabelled(names: &[&str]) -> Value {
     let layers: Vec<Value> = names.iter().map(|name| layer(name, json!([]))).collect();

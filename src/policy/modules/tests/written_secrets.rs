@@ -4,8 +4,9 @@ use base64::prelude::{BASE64_STANDARD as STANDARD, Engine};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::scene::{decide_by, review_of};
+use super::scene::decide_by;
 use crate::policy::tests::Cluster;
+use crate::policy::tests::review_of;
 use crate::policy::{Decision, Outcome, Reason, Rule};
 
 const KEY: &str = "operator.kyma-project.io/oci-registry-cred";

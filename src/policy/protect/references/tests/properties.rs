@@ -1,6 +1,6 @@
 //! What holds for whatever somebody writes.
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,6 +8,7 @@ use super::scene::*;
 use crate::model::ObjectKey;
 use crate::model::protection::{LiveReferrer, SecretAnswer};
 use crate::policy::Outcome;
+use crate::policy::tests::json_of;
 
 /// Any JSON, in which the words that decide come often.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -29,27 +30,35 @@ fn any_json() -> impl Strategy<Value = Value> {
         "20Gi",
         "",
     ];
-    let leaf = prop_oneof![
-        1 => Just(Value::Null),
-        1 => any::<bool>().prop_map(Value::from),
-        1 => any::<i64>().prop_map(Value::from),
-        1 => ".{0,8}".prop_map(Value::from),
-        4 => prop::sample::select(words).prop_map(Value::from),
+    let keys = vec![
+        "metadata",
+        "spec",
+        "extensions",
+        "type",
+        "providerConfig",
+        "disabled",
+        "resources",
+        "name",
+        "resourceRef",
+        "kind",
+        "apiVersion",
+        "caches",
+        "upstream",
+        "secretReferenceName",
+        "mirrors",
+        "hosts",
+        "caBundleSecretReferenceName",
+        "tls",
+        "provider",
+        "workers",
+        "cri",
+        "secretBindingName",
+        "credentialsRef",
+        "secretRef",
+        "namespace",
+        "deletionTimestamp",
     ];
-    let key = prop_oneof![
-        9 => prop::sample::select(vec![
-            "metadata", "spec", "extensions", "type", "providerConfig", "disabled", "resources", "name", "resourceRef", "kind",
-            "apiVersion", "caches", "upstream", "secretReferenceName", "mirrors", "hosts", "caBundleSecretReferenceName", "tls",
-            "provider", "workers", "cri", "secretBindingName", "credentialsRef", "secretRef", "namespace", "deletionTimestamp",
-        ]).prop_map(str::to_owned),
-        1 => ".{0,8}",
-    ];
-    leaf.prop_recursive(7, 96, 6, move |inner| {
-        prop_oneof![
-            vec(inner.clone(), 0..5).prop_map(Value::from),
-            btree_map(key.clone(), inner, 0..6).prop_map(|fields| fields.into_iter().collect()),
-        ]
-    })
+    json_of(words, keys)
 }
 
 fn name() -> impl Strategy<Value = &'static str> {

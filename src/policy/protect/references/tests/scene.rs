@@ -13,6 +13,7 @@ use crate::model::ObjectKey;
 use crate::model::protection::{LiveReferrer, Reservation, SecretAnswer, WholeSecret};
 use crate::model::reference::Referrer;
 use crate::model::scope::Scope;
+use crate::policy::tests::review_of;
 use crate::policy::{Answers, Decision, Need, Outcome, Rule, Step};
 use crate::review;
 
@@ -228,25 +229,9 @@ pub(super) fn with_private_cache(secret: &str) -> Value {
 }
 
 pub(super) fn create(object: &Value) -> Value {
-    review(object, None)
+    review_of(object, None)
 }
 
 pub(super) fn update(old: &Value, new: &Value) -> Value {
-    review(new, Some(old))
-}
-
-fn review(object: &Value, old: Option<&Value>) -> Value {
-    let (kind, metadata) = (object["kind"].as_str().unwrap(), &object["metadata"]);
-    let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap();
-    json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "attempt", "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
-            "name": metadata["name"], "namespace": metadata["namespace"],
-            "kind": {"group": group, "version": version, "kind": kind},
-            "resource": {"group": group, "version": version, "resource": format!("{}s", kind.to_lowercase())},
-            "userInfo": {"username": "alice"},
-            "object": object, "oldObject": old,
-        },
-    })
+    review_of(new, Some(old))
 }
