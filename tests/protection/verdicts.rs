@@ -205,7 +205,22 @@ async fn bindings_hold_secrets_of_other_namespaces_used_or_not() {
     for (kind, name) in [("secretbinding", "old"), ("credentialsbinding", "new")] {
         kubectl.run(&["delete", kind, name]).await.succeeded();
     }
-    kubectl.control_plane.kubectl(&delete).await.succeeded();
+    // They may have gone before the leader has looked at them once: then the watch must have shown that.
+    let goes = async || kubectl.control_plane.kubectl(&delete).await.code == 0;
+    eventually("the Secret may go, long before the reservations' time is over", SOON, goes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shoot_that_goes_as_soon_as_it_has_come_holds_its_secret_no_longer() {
+    let kubectl = kubectl("brief").await;
+    let namespace = kubectl.namespace.as_str();
+    kubectl.apply(&credentials(namespace, "creds")).await.succeeded();
+    for _ in 0..5 {
+        kubectl.apply(&shoot(namespace, "shoot", &["creds"])).await.succeeded();
+        kubectl.run(&["delete", "shoot", "shoot"]).await.succeeded();
+    }
+    let goes = async || kubectl.delete_secret("creds").await.code == 0;
+    eventually("the Secret may go, long before the reservations' time is over", SOON, goes).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,8 @@ impl Protocol {
         if any_time || !deletion.unsettled.contains(&true) {
             actions.extend(unlisted.map(Action::List));
         }
-        actions.extend(unsettled.map(Action::Settle));
+        actions.extend(unsettled.clone().map(Action::Settle));
+        actions.extend(unsettled.map(Action::SettleKnowingTheDeleted));
     }
 
     /// The Secret has another resourceVersion, or is gone. A DELETE under review is reviewed anew: its *yes* would not be committed,
@@ -76,10 +77,15 @@ impl Protocol {
         Deletion { unsettled, unlisted: [true; SHOOTS], allowed: false }
     }
 
-    /// A live GET of a referrer: each of its reservations is settled, or the deletion refused.
-    pub(crate) fn settle(&self, state: &mut State, shoot: usize) {
+    /// A live GET of a referrer: each of its reservations is settled, or the deletion refused. Whoever `knows_the_deleted` does so by a
+    /// watch, which may be late, or show nothing.
+    pub(crate) fn settle(&self, state: &mut State, shoot: usize, knows_the_deleted: bool) {
         let (of, secret) = (&state.shoots[shoot], state.secret.as_ref().unwrap());
-        let settled = secret.reservations[shoot].iter().all(|reservation| self.is_settled(of, *reservation));
+        let settled = secret.reservations[shoot].iter().all(|reservation| {
+            let refuses = self.mutant == Some(Mutant::SettledReservationsRefuse);
+            self.is_settled(of, *reservation)
+                || (knows_the_deleted && !refuses && of.may_be_deleted(*reservation))
+        });
         let judged = self.mutant == Some(Mutant::ReservedReferrersJudgedByTheirGet);
         let settled = settled && !(judged && of.refers());
         state.deletion = state.deletion.filter(|_| settled).map(|mut deletion| {

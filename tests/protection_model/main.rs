@@ -1,5 +1,4 @@
-//! The protocol by which a protected Secret will not vanish, in every order of its steps, within bounds. Nothing of regcred carries it
-//! out yet.
+//! The protocol by which a protected Secret will not vanish, in every order of its steps, within bounds.
 //!
 //! Two admissions race: a Shoot takes the Secret up, and the Secret is deleted. Neither sees the other's object. What a step is here
 //! is one request to an API server, or one answer; between any two of them anything else can happen.
@@ -11,6 +10,7 @@
 //! | ... the API server stores late, crashes, or another webhook refuses | `Store` at any time later; `Abandon` |
 //! | ... the Shoot was written meanwhile | `Store` finds another resourceVersion: reviewed anew, as another attempt |
 //! | a DELETE of the Secret | `DeleteSecret`, a GET of each referrer with reservations (`Settle`), `List`, `CommitDeletion` |
+//! | ... a watch has shown that a Shoot was deleted | `SettleKnowingTheDeleted`: settles a reservation by which that very uid was to be created |
 //! | ... a server is killed, or answers too late | `LoseDeletion`: with the label refused (Fail), without it allowed (Ignore) |
 //! | ... the Secret was written meanwhile | the review begins anew, with the label of then |
 //! | ... somebody holds the Secret by a finalizer | the commit sets a deletionTimestamp; `LetGo` |

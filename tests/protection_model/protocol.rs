@@ -47,6 +47,8 @@ pub(crate) enum Action {
     DeleteSecret,
     /// The review's live GET of a Shoot that has reservations.
     Settle(usize),
+    /// The same, and a watch has shown to the server that what a reservation was to create has been deleted.
+    SettleKnowingTheDeleted(usize),
     /// The review's LIST of a kind of referrers, and after the last its answer.
     List(usize),
     /// The review's answer does not come.
@@ -141,7 +143,8 @@ impl Model for Protocol {
                 state.deletions_left -= 1;
                 state.deletion = state.secret.as_ref().map(Self::begin);
             }
-            Action::Settle(shoot) => self.settle(&mut state, shoot),
+            Action::Settle(shoot) => self.settle(&mut state, shoot, false),
+            Action::SettleKnowingTheDeleted(shoot) => self.settle(&mut state, shoot, true),
             Action::List(shoot) => self.list(&mut state, shoot),
             Action::LoseDeletion => Self::lose_deletion(&mut state),
             Action::CommitDeletion => self.commit_deletion(&mut state),

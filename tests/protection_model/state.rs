@@ -189,6 +189,13 @@ impl Shoot {
             At::Outdated => true,
         }
     }
+
+    /// Whether a watch may have shown that what a reservation was to create was created and deleted. Of those whose write came to
+    /// nothing no watch shows that; they are here all the same, which is more than can happen.
+    pub(crate) fn may_be_deleted(&self, reservation: Reservation) -> bool {
+        let is_on_its_way = self.writes.iter().any(|write| write.attempt == reservation.attempt);
+        reservation.at == At::Nothing && !is_on_its_way
+    }
 }
 
 impl State {

@@ -213,6 +213,7 @@ impl<'de> Deserialize<'de> for Observed {
         let metadata = ObjectMeta {
             namespace: text("namespace"),
             name: text("name"),
+            uid: text("uid"),
             resource_version: text("resourceVersion"),
             ..ObjectMeta::default()
         };
@@ -272,7 +273,9 @@ impl Sink<Observed> for Referrers {
 
     fn delete(&mut self, object: &Observed) {
         if let Some(referrer) = self.referrer(object) {
-            self.tell(self.index.delete_referrer(referrer));
+            self.tell(
+                self.index.delete_referrer(referrer, object.metadata.uid.as_deref().unwrap_or_default()),
+            );
         }
     }
 

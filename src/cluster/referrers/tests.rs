@@ -9,6 +9,7 @@ use super::*;
 use crate::cluster::changes::Subscription;
 use crate::cluster::protection::tests::server::{Server, key, list_of, shoot};
 use crate::configuration::Current;
+use crate::model::protection::{Claim, Reservation};
 use crate::model::scope::Scope;
 
 /// The Shoots of all namespaces.
@@ -61,6 +62,13 @@ async fn what_is_there_and_what_happens_to_it_is_known_and_told() {
     assert_eq!(watching.users("s", 10).await, ["a", "c"]);
     assert_eq!(watching.seen.take(), HashSet::from([Change::References(key("s"))]));
     assert_eq!(watching.users("s", 10).await, ["c"]);
+    let is_over = |name: &str| {
+        let referrer = Referrer { kind: ReferrerKind::Shoot, key: key(name) };
+        let claim = Claim { referrer, uid: format!("uid-of-{name}").into(), over: None };
+        let reservation = Reservation { attempt: "attempt".into(), claim };
+        watching.index.snapshot().references.is_over(&reservation)
+    };
+    assert!(is_over("a") && !is_over("c"), "what was deleted is known by its uid");
     assert_eq!(watching.seen.take(), HashSet::from([Change::References(key("s"))]));
     assert_eq!(watching.users("s", 10).await, ["c"]);
     assert!(watching.seen.take().is_empty(), "what says the same as before is no change");

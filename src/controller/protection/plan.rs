@@ -71,7 +71,7 @@ impl Planner<'_> {
     }
 
     fn marked(&self, secret: &ObjectKey, marked: &Marked, record: &mut Record) -> Plan {
-        let over = record.over(self.settle, self.now);
+        let over = record.over(self.references, self.settle, self.now);
         if !over.is_empty() {
             return Plan::Withdraw(marked.guard.clone(), over);
         }

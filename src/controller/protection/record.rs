@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::telling::Absence;
 use crate::cluster::marked_secrets::Marked;
+use crate::knowledge::References;
 use crate::knowledge::references::Use;
 use crate::model::ObjectKey;
 use crate::model::guarded_patch::Guard;
@@ -179,8 +180,11 @@ impl Record {
     }
 
     /// The annotations of those that are over.
-    pub(super) fn over(&self, settle: Duration, now: Instant) -> Vec<Arc<str>> {
-        let over = self.reservations.iter().filter(|(_, reserved)| reserved.is_over(settle, now));
+    pub(super) fn over(&self, references: &References, settle: Duration, now: Instant) -> Vec<Arc<str>> {
+        let is_over = |one: &Reserved| {
+            one.is_over(settle, now) || one.says.as_ref().is_some_and(|says| references.is_over(says))
+        };
+        let over = self.reservations.iter().filter(|(_, reserved)| is_over(reserved));
         over.map(|(annotation, _)| Arc::clone(annotation)).collect()
     }
 

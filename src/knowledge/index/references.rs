@@ -21,8 +21,11 @@ impl Index {
         concerned
     }
 
-    /// An object has gone. Returns the Secrets that it pointed to.
-    pub fn delete_referrer(&self, referrer: Referrer) -> BTreeSet<ObjectKey> {
+    /// An object of this uid has been deleted. Returns the Secrets that it pointed to.
+    pub fn delete_referrer(&self, referrer: Referrer, uid: &str) -> BTreeSet<ObjectKey> {
+        if referrer.kind.reserves() {
+            self.change(|snapshot| snapshot.references.note_deleted(uid));
+        }
         self.apply_referrer(referrer, Pointers::default())
     }
 

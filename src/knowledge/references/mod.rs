@@ -3,13 +3,17 @@
 //! Shoots point to Secrets also through bindings, and no two watches are equally late. So what each object says is kept as it
 //! says it, and joined when somebody asks: the order in which the objects come does not matter.
 
+mod deleted;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use deleted::Deleted;
+
 use crate::model::ObjectKey;
+use crate::model::protection::Reservation;
 use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
 
 /// What the watches have shown. Its maps share structure with their predecessors, so that a clone costs the same however much
@@ -22,6 +26,8 @@ pub struct References {
     of_secrets: imbl::HashMap<ObjectKey, imbl::OrdSet<Arc<Referrer>>>,
     /// The objects that name a binding.
     of_bindings: imbl::HashMap<Referrer, imbl::OrdSet<Arc<Referrer>>>,
+    /// The objects of the kinds that leave reservations, once they are deleted.
+    deleted: Deleted,
 }
 
 /// One object that points to a Secret.
@@ -61,6 +67,16 @@ impl References {
         for (binding, _) in &pointers.bindings {
             take_out(&mut self.of_bindings, binding, referrer);
         }
+    }
+
+    /// A watch has shown that an object of this uid was deleted.
+    pub fn note_deleted(&mut self, uid: &str) {
+        self.deleted.add(uid);
+    }
+
+    /// Whether the object of a reservation is known to have been deleted, and with it what was to be written.
+    pub fn is_over(&self, reservation: &Reservation) -> bool {
+        self.deleted.has(&reservation.claim.uid)
     }
 
     /// A complete list of a kind has come, of all namespaces or of one; what it does not hold has gone.

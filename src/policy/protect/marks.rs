@@ -21,7 +21,7 @@ pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, answers
     if !needs.is_empty() {
         return Step::Needs(needs);
     }
-    let open = taken.into_iter().filter(|reservation| !is_settled(reservation, answers)).collect();
+    let open = taken.into_iter().filter(|reservation| !is_settled(reservation, known, answers)).collect();
     match SecretMarks::put_back(&new, was_marked && !is_marked(&new), open) {
         None => not_concerned(),
         Some(marks) => {

@@ -64,7 +64,7 @@ fn update(
         if !needs.is_empty() {
             return Step::Needs(needs);
         }
-        if !is_marked(new) || taken.iter().any(|reservation| !is_settled(reservation, answers)) {
+        if !is_marked(new) || taken.iter().any(|reservation| !is_settled(reservation, known, answers)) {
             let outcome = Outcome::Denied(words::marks_must_stay(&secret));
             return Step::Decided(Decision { outcome, ..Decision::allow(Reason::Refused) });
         }
@@ -95,9 +95,11 @@ pub(super) fn unread<'a>(referrers: impl Iterator<Item = &'a Referrer>, answers:
     unread.into_iter().cloned().map(Need::Referrer).collect()
 }
 
-/// Whether the write that a reservation stands for is stored or never will be, as far as has been looked.
-pub(super) fn is_settled(reservation: &Reservation, answers: &Answers) -> bool {
-    answers.referrers.get(&reservation.claim.referrer).is_some_and(|live| reservation.is_settled_by(live))
+/// Whether the write that a reservation stands for is stored or never will be, as far as has been looked. That its object was deleted
+/// stays true, however late the watch was that has shown it.
+pub(super) fn is_settled(reservation: &Reservation, known: &Snapshot, answers: &Answers) -> bool {
+    let live = answers.referrers.get(&reservation.claim.referrer);
+    live.is_some_and(|live| reservation.is_settled_by(live)) || known.references.is_over(reservation)
 }
 
 /// Whether a Secret is used by nothing, and about to be used by nothing.
@@ -141,7 +143,7 @@ fn let_go(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &A
             is_allowed,
         );
     }
-    if let Some(open) = reservations.iter().find(|reservation| !is_settled(reservation, answers)) {
+    if let Some(open) = reservations.iter().find(|reservation| !is_settled(reservation, known, answers)) {
         let referrer = &open.claim.referrer;
         let unknown = match answers.referrers.get(referrer) {
             Some(LiveReferrer::Unknown(reason)) => Some(&**reason),

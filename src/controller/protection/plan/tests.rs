@@ -122,6 +122,15 @@ impl Scene {
     }
 }
 
+#[test]
+fn a_reservation_whose_object_was_deleted_is_withdrawn_without_a_look() {
+    let mut scene = Scene::new(Some(marked(&["a"])), false);
+    scene.references.note_deleted("another");
+    assert_eq!(scene.told(0), "later 1");
+    scene.references.note_deleted("2");
+    assert_eq!(scene.told(0), "withdraw 7: a");
+}
+
 /// What has been done, in terms of a scene.
 #[derive(Debug, Clone)]
 enum Done {

@@ -103,6 +103,16 @@ fn a_reservation_holds_until_it_is_settled(
     }
 }
 
+#[rstest]
+#[case::that_very_one("1", Reason::NotInUse)]
+#[case::another_of_its_name("2", Reason::BeingTakenUp)]
+fn what_was_created_and_deleted_is_not_waited_for(#[case] deleted: &'static str, #[case] expected: Reason) {
+    let cluster = Cluster { deleted: vec![deleted], ..Cluster::default() };
+    let annotations = annotated(&[reservation("a", None)]);
+    let (decision, asked) = delete(&cluster, &secret(&in_use(), &annotations, &[]));
+    assert_eq!(decision.reason, expected, "{asked:?}");
+}
+
 #[test]
 fn several_reservations_of_one_shoot_cost_one_look() {
     let mut second = reservation("a", Some("4"));

@@ -71,6 +71,8 @@ pub(super) struct Cluster {
     pub(super) may_bypass: bool,
     /// What the watches have shown.
     pub(super) watched: Vec<Referrer>,
+    /// The uids of those whose deletion the watches have shown.
+    pub(super) deleted: Vec<&'static str>,
 }
 
 impl Cluster {
@@ -82,7 +84,7 @@ impl Cluster {
             live: live.collect(),
             listing: Some(Listing::Complete(listed.collect())),
             watched: shoots.iter().map(|name| shoot(name)).collect(),
-            may_bypass: false,
+            ..Self::default()
         }
     }
 
@@ -97,6 +99,9 @@ impl Cluster {
         index.know_own_user(OWN_USER);
         for referrer in &self.watched {
             index.apply_referrer(referrer.clone(), pointers());
+        }
+        for uid in &self.deleted {
+            index.delete_referrer(shoot("a"), uid);
         }
         let review =
             json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
