@@ -73,7 +73,7 @@ pub(super) fn unknown(secret: &ObjectKey, reason: &str) -> String {
 
 /// That a Secret goes about which nothing is known.
 pub(super) fn let_go_unseen(secret: &ObjectKey, reason: &str) -> String {
-    format!("could not see ({reason}) if {secret} is in use; nothing was known of that")
+    format!("could not see if {secret} is in use ({reason})")
 }
 
 /// That a Secret was let go because somebody may do so.
