@@ -23,7 +23,7 @@ Says which objects point to a Secret, and by which of their fields, in the clust
 files of --state stand for (as in regcred check). Known are Gardener's Shoots (every field of theirs that names a Secret), \
 SecretBindings and CredentialsBindings, which may be of any namespace and hold their Secret whether a Shoot uses it or not, \
 and Kyma's RegistryCacheConfigs; and with --config the kinds that the server's configuration describes. Whoever writes an object of \
-these is not asked about it, so it leaves no reservation on the Secret: one that is written at the very moment in which its Secret is \
+the latter is not asked about it, so it leaves no reservation on the Secret: one that is written at the very moment in which its Secret is \
 deleted can end without it. A Shoot counts until Gardener has done with its deletion.
 
 What is read is read with your own rights: bindings of all namespaces, likewise what the configuration lets point to Secrets of other namespaces, and the others of the Secret's own namespace and of those \

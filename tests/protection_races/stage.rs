@@ -29,7 +29,7 @@ pub(crate) const LEAD: Duration = Duration::from_millis(200);
 const WATCHES: Duration = Duration::from_secs(2);
 /// A request that takes longer is given up by the API server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// For how long a reservation counts that nobody settles: twice that.
+/// For how long a reservation counts that nobody settles: twice `REQUEST_TIMEOUT`.
 const SETTLE: &str = "--settle-time=10s";
 /// When nothing may be left of a race: the settle time, and what the leader takes for two thousand Secrets.
 const AT_REST: Duration = Duration::from_mins(2);

@@ -7,6 +7,7 @@ use crate::knowledge::Snapshot;
 use crate::model::json::Json;
 use crate::model::keyring::{ImagePattern, Keyring};
 use crate::model::module::{Content, SECRET_LABEL, SelectedSecret};
+use crate::model::pruned::Pruned;
 use crate::policy::shown::shown;
 use crate::policy::{Decision, Reason, Step, Warnings};
 use crate::review::Request;
@@ -17,10 +18,12 @@ pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, rules: 
         _ if known.keeps_out_of(namespace) || !known.scope.covers(namespace) => {
             Decision::allow(Reason::SystemNamespace)
         }
-        Some(object) if concerns(object.into(), old) => match serde_json::from_str::<Secret>(object.get()) {
-            Ok(secret) => judge(&secret, namespace, known, rules),
-            Err(error) => Decision::unreadable("Secret", &error),
-        },
+        Some(object) if concerns(object.into(), old) => {
+            match serde_json::from_str::<Pruned<Secret>>(object.get()) {
+                Ok(Pruned(secret)) => judge(&secret, namespace, known, rules),
+                Err(error) => Decision::unreadable("Secret", &error),
+            }
+        }
         _ => Decision::allow(Reason::NotConcerned),
     };
     Step::Decided(decision)

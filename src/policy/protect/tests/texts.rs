@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::scene::*;
 use crate::model::ObjectKey;
 use crate::model::gardener::BindingKind;
-use crate::model::protection::{ALLOW_DELETION, Listing, LiveReferrer};
+use crate::model::protection::{ALLOW_DELETION, Bypass, Listing, LiveReferrer};
 use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
 use crate::policy::{Decision, Outcome, Rule};
 
@@ -46,9 +46,9 @@ fn reserved(live: LiveReferrer) -> Decision {
     delete(&cluster, &secret(&in_use(), &annotated(&[reservation("crazy-botany", None)]), &[]))
 }
 
-fn allowed_to_go(may_bypass: bool) -> Decision {
+fn allowed_to_go(bypass: Bypass) -> Decision {
     let annotations = [(ALLOW_DELETION.to_owned(), "the Shoot is stuck".to_owned())];
-    let cluster = Cluster { may_bypass, ..Cluster::with(&["crazy-botany"]) };
+    let cluster = Cluster { bypass: Some(bypass), ..Cluster::with(&["crazy-botany"]) };
     delete(&cluster, &secret(&in_use(), &annotations, &[]))
 }
 
@@ -74,19 +74,28 @@ fn decisions() -> Vec<(&'static str, Decision)> {
     };
     let four_places =
         ["spec.resources[0]", "spec.resources[1]", "spec.resources[2]", "spec.dns.providers[0].secretName"];
+    let bound = |users: &[&str]| {
+        let bound = users.iter().map(|name| (shoot(name), binding.clone())).collect();
+        Cluster { bound, ..used_by(binding.clone(), &["secretRef"]) }
+    };
     vec![
         ("used by one", delete(&Cluster::with(&["crazy-botany"]), &marked())),
         ("used by two", delete(&Cluster::with(&many[..2]), &marked())),
         ("used by many", delete(&Cluster::with(&many), &marked())),
         ("used by many with long names", delete(&Cluster::with(&long), &marked())),
-        ("used by a binding", delete(&used_by(binding, &["secretRef"]), &marked())),
+        ("used by a binding", delete(&bound(&[]), &marked())),
+        ("used by a binding that Shoots use", delete(&bound(&["a", "b", "c"]), &marked())),
         ("used in many places", delete(&used_by(shoot("crazy-botany"), &four_places), &marked())),
         ("being taken up", reserved(LiveReferrer::Absent)),
         ("being taken up as far as is known", reserved(LiveReferrer::Unknown("no answer".into()))),
         ("in use, and nothing can be listed", unlisted(Rule::SecretsInUse, &in_use())),
         ("not known to be in use, and nothing can be listed", unlisted(Rule::SecretDeletions, &json!({}))),
-        ("let go by somebody who may", allowed_to_go(true)),
-        ("let go by somebody who may not", allowed_to_go(false)),
+        ("let go by somebody who may", allowed_to_go(Bypass::Allowed)),
+        ("let go by somebody who may not", allowed_to_go(Bypass::Denied)),
+        (
+            "let go by somebody who could not be asked about",
+            allowed_to_go(Bypass::Unknown("no answer".into())),
+        ),
         ("held by Gardener still", delete(&Cluster::default(), &secret(&in_use(), &[], &[HELD]))),
         ("its marks taken away", without_marks()),
     ]
