@@ -65,30 +65,6 @@ async fn a_copy_that_was_deleted_or_edited_is_healed() {
     assert_eq!(healed.metadata.labels.unwrap()["theirs"], "stays");
 }
 
-/// Whoever may write Secrets of their own namespace can have the API server store `managedFields` that no parser with a limit of depth
-/// reads.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_copy_that_somebody_made_hard_to_read_keeps_no_other_namespace_from_its_own() {
-    let scene = Scene::enter("deep").await;
-    let (theirs, other) = (scene.namespace().await, scene.namespace().await);
-    scene.offer(json!({"distribution": "Eager"})).await;
-    for namespace in [&theirs, &other] {
-        scene.copy_holds(namespace, "first").await;
-    }
-    let fields = (0..200).fold(json!({}), |fields, _| json!({"f:a": fields}));
-    let patch = json!({"metadata": {"managedFields": [{
-        "manager": "somebody", "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z",
-        "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": fields},
-    }]}});
-    let (name, patch) = (scene.copy_name(), patch.to_string());
-    let patch = ["patch", "secret", &name, "--namespace", &theirs, "--type=merge", "--patch", &patch];
-    scene.control_plane().kubectl(&patch).await.succeeded();
-    scene.set_source("second").await;
-    scene.copy_holds(&other, "second").await;
-    let later = scene.namespace().await;
-    scene.copy_holds(&later, "second").await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_terminating_namespace_does_not_keep_the_others_from_their_copies() {
     let scene = Scene::enter("ending").await;
