@@ -11,13 +11,16 @@ CRD := manifests/registrycredentials.regcred.dev.yaml
 # How many `make race` runs.
 RACES ?= 10000
 
+# Which mutants `make mutants` takes, by the numbers that their names begin with; all if none is given.
+MUTANTS ?=
+
 # The namespaces that `make namespaced` limits regcred to.
 NAMESPACES ?= registries,team-a
 
 # Where `make garden` lets the webhooks call regcred: HOST or HOST:PORT.
 HOST ?= regcred.example.com
 
-.PHONY: help run test model race lint bench bench-memory bench-rotation control-plane certificates manifests namespaced garden image
+.PHONY: help run test model race mutants lint bench bench-memory bench-rotation control-plane certificates manifests namespaced garden image
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +41,10 @@ race: ## Let Shoots take up Secrets while these are deleted, 10,000 times (RACES
 	@assets=$$(tests/control-plane/build | tail -n 1); log=$$(mktemp); trap 'rm -f "$$log"' EXIT; code=0; \
 	REGCRED_RACES=$(RACES) KUBEBUILDER_ASSETS=$$assets cargo test --locked --test protection_races 2>&1 | tee "$$log" || code=$$?; \
 	grep '^{"races"' "$$log" | tail -n 1; exit "$$code"
+
+# The last line is what came of it, as JSON.
+mutants: ## Take parts of the protection of Secrets out, one by one, and see that a test misses each (MUTANTS=03 for one)
+	@assets=$$(tests/control-plane/build | tail -n 1); KUBEBUILDER_ASSETS=$$assets tests/protection_mutants/run $(MUTANTS)
 
 lint: ## Check formatting, lints, dependencies and file lengths
 	.ci/lint

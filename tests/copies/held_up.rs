@@ -2,52 +2,13 @@
 
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use k8s_openapi::api::core::v1::Secret;
 use regcred::model::copy::is_marked;
 use serde_json::json;
 
-use crate::harness::certificates::Authority;
 use crate::harness::dummy_webhook::DummyWebhook;
-use crate::harness::network::Backend;
 use crate::harness::stage::pull_secrets;
 use crate::scene::Scene;
-
-/// A webhook that looks at the pods of the namespace after all mutating ones have, and that the API server gives as much time
-/// as it can.
-async fn slow_webhook(scene: &Scene, namespace: &str) -> DummyWebhook {
-    let name = format!("slow-{}", scene.name);
-    let authority = Authority::new(&name);
-    let webhook = DummyWebhook::start(&authority, &format!("{name}.{namespace}.svc")).await;
-    let control_plane = scene.control_plane();
-    control_plane
-        .network()
-        .service(namespace, &name, 443)
-        .set_backends(vec![Backend::new(webhook.address())]);
-    let service = json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
-        "spec": {"ports": [{"port": 443}]},
-    });
-    control_plane.apply(&service.to_string()).await;
-    let configuration = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": name},
-        "webhooks": [{
-            "name": format!("{name}.bench.regcred.dev"),
-            "admissionReviewVersions": ["v1"],
-            "clientConfig": {
-                "service": {"name": name, "namespace": namespace, "path": "/", "port": 443},
-                "caBundle": BASE64_STANDARD.encode(authority.pem()),
-            },
-            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
-            "sideEffects": "None",
-            "timeoutSeconds": 30,
-        }],
-    });
-    control_plane.apply(&configuration.to_string()).await;
-    webhook
-}
 
 /// The copy is marked while nobody sees the pod that counts on it. It waits for such a pod, which is there within the time to
 /// settle.
@@ -57,7 +18,9 @@ async fn a_pod_that_is_stored_after_its_copy_was_marked_finds_the_very_copy_that
     let namespace = scene.namespace().await;
     scene.offer(json!({})).await;
     scene.known(&namespace).await;
-    let webhook = slow_webhook(&scene, &namespace).await;
+    let pods =
+        json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]});
+    let webhook = DummyWebhook::hold_up(scene.control_plane(), &namespace, "slow", &pods).await;
     let mut number = 0;
     // A new webhook is asked after a moment.
     while webhook.calls() == 0 {

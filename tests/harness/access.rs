@@ -29,10 +29,21 @@ impl Access {
 
     /// A client. It belongs to the runtime it is made on, so each test makes its own.
     pub async fn client(&self, user: User) -> kube::Client {
+        kube::Client::try_from(self.config(user).await).expect("a client")
+    }
+
+    /// The same, but one that asks once, and tells also an answer by which it should try again.
+    pub async fn client_that_asks_once(&self, user: User) -> kube::Client {
+        let mut config = self.config(user).await;
+        config.default_retry = false;
+        kube::Client::try_from(config).expect("a client")
+    }
+
+    async fn config(&self, user: User) -> Config {
         let kubeconfig: Kubeconfig =
             serde_json::from_value(self.kubeconfig(&user.token())).expect("a kubeconfig as kube reads it");
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        kube::Client::try_from(config.expect("a kubeconfig that is complete")).expect("a client")
+        config.expect("a kubeconfig that is complete")
     }
 }
 

@@ -22,10 +22,14 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::Authority;
+use super::control_plane::ControlPlane;
+use super::network::Backend;
 use super::{background, ports};
 
 /// The shortest that the API server takes, in whole seconds.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest that it takes.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server that answers for one TLS name only.
 pub struct DummyWebhook {
@@ -64,6 +68,39 @@ impl DummyWebhook {
             }
         });
         Self { address, calls, held }
+    }
+
+    /// The same behind a Service of this name, as a fail-closed webhook on what the rule names of the namespace. It is asked at the
+    /// same time as others that change nothing, so what it holds back may have been admitted by all of them, and is stored only when
+    /// it is let go, which must be within half a minute.
+    pub async fn hold_up(control_plane: &ControlPlane, namespace: &str, name: &str, rule: &Value) -> Self {
+        let authority = Authority::new(name);
+        let webhook = Self::start(&authority, &format!("{name}.{namespace}.svc")).await;
+        let backends = vec![Backend::new(webhook.address())];
+        control_plane.network().service(namespace, name, 443).set_backends(backends);
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"ports": [{"port": 443}]},
+        });
+        control_plane.apply(&service.to_string()).await;
+        let configuration = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": format!("{name}-{namespace}")},
+            "webhooks": [{
+                "name": format!("{name}.bench.regcred.dev"),
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": {
+                    "service": {"name": name, "namespace": namespace, "path": "/", "port": 443},
+                    "caBundle": BASE64_STANDARD.encode(authority.pem()),
+                },
+                "rules": [rule],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "sideEffects": "None",
+                "timeoutSeconds": LONGEST_TIMEOUT.as_secs(),
+            }],
+        });
+        control_plane.apply(&configuration.to_string()).await;
+        webhook
     }
 
     /// From now on answers are held back, or given, also those that were held.

@@ -24,6 +24,7 @@ pub mod modules;
 pub mod network;
 pub mod oracle;
 pub mod overlays;
+pub mod patches;
 pub mod plain_http;
 pub mod ports;
 pub mod process;

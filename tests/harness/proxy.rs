@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsConnector;
 
 use super::access::{Access, kubeconfig};
+use super::patches::Patches;
 use super::{background, ports, random};
 
 type Problem = Box<dyn std::error::Error + Send + Sync>;
@@ -62,6 +63,7 @@ pub struct Proxy {
     address: SocketAddr,
     delay: watch::Sender<WatchDelay>,
     jitter: watch::Sender<Duration>,
+    patches: Patches,
     cut: watch::Sender<bool>,
     turned_away: Arc<AtomicUsize>,
 }
@@ -78,8 +80,8 @@ impl Proxy {
         };
         let address = listener.local_addr().expect("an address");
         let (delay, cut) = (watch::Sender::new(WatchDelay::None), watch::Sender::new(false));
-        let jitter = watch::Sender::new(Duration::ZERO);
-        let upstream = Upstream::new(access, delay.subscribe(), jitter.subscribe());
+        let (jitter, patches) = (watch::Sender::new(Duration::ZERO), Patches::default());
+        let upstream = Upstream::new(access, delay.subscribe(), jitter.subscribe(), patches.clone());
         let mut cuts = cut.subscribe();
         let turned_away = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&turned_away);
@@ -98,7 +100,7 @@ impl Proxy {
                 });
             }
         });
-        Self { address, delay, jitter, cut, turned_away }
+        Self { address, delay, jitter, patches, cut, turned_away }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -119,6 +121,11 @@ impl Proxy {
     /// Makes each request that is no watch, and each answer to one, come later by its own random time up to this.
     pub fn jitter_requests(&self, most: Duration) {
         self.jitter.send_replace(most);
+    }
+
+    /// Patches of Secrets, which can be held up by themselves.
+    pub fn patches(&self) -> &Patches {
+        &self.patches
     }
 
     /// Cuts every connection and takes no new ones.
@@ -143,17 +150,23 @@ struct Upstream {
     connector: TlsConnector,
     delay: watch::Receiver<WatchDelay>,
     jitter: watch::Receiver<Duration>,
+    patches: Patches,
 }
 
 impl Upstream {
-    fn new(access: &Access, delay: watch::Receiver<WatchDelay>, jitter: watch::Receiver<Duration>) -> Self {
+    fn new(
+        access: &Access,
+        delay: watch::Receiver<WatchDelay>,
+        jitter: watch::Receiver<Duration>,
+        patches: Patches,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(access.authority.as_bytes()).expect("PEM");
         roots.add(authority).expect("a certificate authority");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = versions.expect("TLS 1.3").with_root_certificates(roots).with_no_client_auth();
-        Self { address: access.address, connector: Arc::new(config).into(), delay, jitter }
+        Self { address: access.address, connector: Arc::new(config).into(), delay, jitter, patches }
     }
 
     /// One connection of the server under test, with one to the API server behind it.
@@ -178,6 +191,9 @@ impl Upstream {
             .uri()
             .query()
             .is_some_and(|query| query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1"));
+        if Patches::are(&request) {
+            self.patches.pass().await;
+        }
         request.headers_mut().insert(HOST, HeaderValue::from_str(&self.address.to_string())?);
         let usable = match connection {
             Some(sender) => sender.ready().await.is_ok(),
