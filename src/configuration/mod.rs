@@ -15,6 +15,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::model::reference::ReferrerKind;
+
 pub use file::{ConfigurationFile, FileError, read};
 pub use modules::{Action, FindingKind, Modules};
 pub use protection::Protection;
@@ -117,6 +119,11 @@ impl Configuration {
         })
     }
 
+    /// The kinds that point to Secrets, those that are built in among them.
+    pub fn referrer_kinds(&self) -> impl Iterator<Item = ReferrerKind> + use<'_> {
+        ReferrerKind::ALL.into_iter().chain(self.protection.kinds().iter().cloned())
+    }
+
     /// The JSON schema of the file.
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(Document)
@@ -145,6 +152,12 @@ mod tests {
     #[test]
     fn a_file_that_says_nothing_is_the_default() {
         assert_eq!(Configuration::parse(HEADER).unwrap(), Configuration::default());
+    }
+
+    #[test]
+    fn by_default_there_are_no_further_kinds() {
+        let kinds: Vec<ReferrerKind> = Configuration::default().referrer_kinds().collect();
+        assert_eq!(kinds, ReferrerKind::ALL);
     }
 
     #[rstest]

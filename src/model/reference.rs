@@ -160,16 +160,19 @@ impl Pointers {
                 });
                 Self { secrets: shoot.references(namespace), bindings: bindings.collect() }
             }
-            ReferrerKind::Binding(kind) => Self::to(Binding::read(*kind, object).reference(namespace)),
+            ReferrerKind::Binding(kind) => {
+                Self::to(Binding::read(*kind, object).reference(namespace).into_iter().collect())
+            }
             ReferrerKind::RegistryCacheConfig => {
-                Self::to(RegistryCacheConfig::read(object).reference(namespace))
+                Self::to(RegistryCacheConfig::read(object).reference(namespace).into_iter().collect())
             }
             ReferrerKind::Configured(kind) => kind.pointers(namespace, object),
         }
     }
 
-    fn to(secret: Option<Reference>) -> Self {
-        Self { secrets: secret.into_iter().collect(), bindings: Vec::new() }
+    /// Pointers to Secrets alone.
+    pub fn to(secrets: Vec<Reference>) -> Self {
+        Self { secrets, bindings: Vec::new() }
     }
 
     /// Whether there are none.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::value::to_raw_value;
 
 use crate::check::objects::{Content, each};
-use crate::configuration::Protection;
+use crate::configuration::Configuration;
 use crate::knowledge::References;
 use crate::model::reference::Pointers;
 
@@ -13,14 +13,14 @@ use crate::model::reference::Pointers;
 pub(super) fn read(
     state: &[PathBuf],
     namespace: &str,
-    protection: &Protection,
+    configuration: &Configuration,
     complain: &mut dyn FnMut(String),
 ) -> References {
     let mut references = References::default();
     each(state, |object| match object {
         Ok(object) => {
             if let Content::Object(object) = object.content
-                && let Some(referrer) = object.referrer(namespace, protection)
+                && let Some(referrer) = object.referrer(namespace, configuration)
                 && let Ok(raw) = to_raw_value(&object.value)
             {
                 let pointers = Pointers::of(&referrer, &raw);

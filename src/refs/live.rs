@@ -10,7 +10,7 @@ use serde_json::value::to_raw_value;
 
 use super::Arguments;
 use crate::cluster::kubeconfig::{self, ReadError};
-use crate::configuration::Protection;
+use crate::configuration::Configuration;
 use crate::knowledge::References;
 use crate::model::ObjectKey;
 use crate::model::reference::{Pointers, Referrer, ReferrerKind};
@@ -21,13 +21,13 @@ const PER_PAGE: u32 = 500;
 /// Reads what may point to the Secret, and says which one that is.
 pub(super) async fn read(
     arguments: &Arguments,
-    protection: &Protection,
+    configuration: &Configuration,
 ) -> Result<(ObjectKey, References), ReadError> {
     let (client, default_namespace) = kubeconfig::client(arguments.cluster.context.as_deref()).await?;
     let secret = arguments.name.within(arguments.namespace.as_deref().unwrap_or(&default_namespace));
     let mut references = References::default();
     let (of_all_namespaces, others): (Vec<ReferrerKind>, Vec<_>) =
-        protection.all_kinds().partition(ReferrerKind::crosses_namespaces);
+        configuration.referrer_kinds().partition(ReferrerKind::crosses_namespaces);
     for kind in of_all_namespaces {
         if let Some(resource) = resource(&client, &kind).await? {
             list(&Api::all_with(client.clone(), &resource), &kind, &mut references).await?;

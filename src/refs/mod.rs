@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::check::{Format, say};
 use crate::cluster::kubeconfig::{self, ReadError, WhichCluster};
-use crate::configuration::{self, Configuration, FileError};
+use crate::configuration::{self, FileError};
 use crate::knowledge::References;
 use crate::model::ObjectKey;
 use report::Report;
@@ -138,12 +138,12 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 fn answer(arguments: &Arguments, complain: &mut dyn FnMut(String)) -> Result<Report, RefsError> {
     let configuration = arguments.config.as_deref().map(configuration::read).transpose()?;
-    let Configuration { protection, .. } = configuration.unwrap_or_default();
+    let configuration = configuration.unwrap_or_default();
     let (secret, references): (ObjectKey, References) = if arguments.cluster.state.is_empty() {
-        kubeconfig::wait_for(live::read(arguments, &protection))??
+        kubeconfig::wait_for(live::read(arguments, &configuration))??
     } else {
         let namespace = arguments.namespace.as_deref().unwrap_or("default");
-        let references = files::read(&arguments.cluster.state, namespace, &protection, complain);
+        let references = files::read(&arguments.cluster.state, namespace, &configuration, complain);
         (arguments.name.within(namespace), references)
     };
     Ok(Report::new(&secret, &references.of(&secret)))

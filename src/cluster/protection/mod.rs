@@ -75,7 +75,7 @@ impl Inquiry {
     /// still true.
     pub async fn referrers(&self, secret: &ObjectKey, trust: Trust) -> Listing {
         let rules = self.rules.get();
-        let places = rules.protection.all_kinds().flat_map(|kind| self.places(&kind, secret));
+        let places = rules.referrer_kinds().flat_map(|kind| self.places(&kind, secret));
         let lists = join_all(places.map(|place| self.lists.of(place, trust))).await;
         let uses = lists.iter().flatten().filter_map(|uses| uses.get(secret)).flatten();
         let mut uses: Vec<_> = uses.cloned().collect();

@@ -95,7 +95,7 @@ pub(super) fn decide_within(
                 for need in needs {
                     let Need::Secrets(query) = need else { panic!("{need:?}") };
                     asked.push(query.selector.to_string());
-                    answers.secrets = Some(answer.clone());
+                    answers.secrets.insert(query.selector, answer.clone());
                 }
             }
         }

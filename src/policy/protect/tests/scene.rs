@@ -28,7 +28,7 @@ pub(super) fn shoot(name: &str) -> Referrer {
 pub(super) fn pointers() -> Pointers {
     let mut reference = Reference::new(secret_key(), "spec.resources[0]");
     reference.purposes.push("registry-cache upstream docker.io".to_owned());
-    Pointers { secrets: vec![reference], bindings: Vec::new() }
+    Pointers::to(vec![reference])
 }
 
 /// A Shoot of this uid and version, which points to the Secret or to nothing.

@@ -134,7 +134,7 @@ fn a_binding_that_a_shoot_newly_names_is_looked_at(#[case] answer: LiveReferrer,
 fn a_binding_that_is_known_is_not_looked_at() {
     let scene = Scene::new();
     let secrets = vec![Reference::new(ObjectKey::new("garden-dev", "a"), "credentialsRef")];
-    scene.index.apply_referrer(named("account"), Pointers { secrets, bindings: Vec::new() });
+    scene.index.apply_referrer(named("account"), Pointers::to(secrets));
     assert_eq!(scene.run(&create(&with_binding("account"))).asked, [""; 0]);
 }
 
