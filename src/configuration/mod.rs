@@ -119,9 +119,12 @@ impl Configuration {
         })
     }
 
-    /// The kinds that point to Secrets, those that are built in among them.
+    /// The kinds that point to Secrets, those that are built in among them. Those that select Secrets are none where nothing is
+    /// done about the last one of these.
     pub fn referrer_kinds(&self) -> impl Iterator<Item = ReferrerKind> + use<'_> {
-        ReferrerKind::ALL.into_iter().chain(self.protection.kinds().iter().cloned())
+        let selects = self.modules.action(FindingKind::LastSecret) != Action::Ignore;
+        let built_in = ReferrerKind::ALL.into_iter().filter(move |kind| selects || !kind.selects());
+        built_in.chain(self.protection.kinds().iter().cloned())
     }
 
     /// The JSON schema of the file.
@@ -158,6 +161,20 @@ mod tests {
     fn by_default_there_are_no_further_kinds() {
         let kinds: Vec<ReferrerKind> = Configuration::default().referrer_kinds().collect();
         assert_eq!(kinds, ReferrerKind::ALL);
+    }
+
+    #[rstest]
+    #[case::warned_of("Warn", true)]
+    #[case::denied("Deny", true)]
+    #[case::ignored("Ignore", false)]
+    fn what_selects_secrets_counts_where_something_is_done_about_the_last_one(
+        #[case] action: &str,
+        #[case] expected: bool,
+    ) {
+        let text = format!("{HEADER}modules: {{findings: {{lastSecret: {action}}}}}");
+        let configuration = Configuration::parse(&text).unwrap();
+        assert_eq!(configuration.referrer_kinds().any(|kind| kind.selects()), expected);
+        assert!(configuration.referrer_kinds().any(|kind| kind == ReferrerKind::Shoot));
     }
 
     #[rstest]

@@ -211,6 +211,11 @@ impl Component {
     pub fn path_of_labels(&self) -> String {
         format!("spec.descriptor.{}[].labels", self.schema.resources().join("."))
     }
+
+    /// The same of one resource, by its place in the list.
+    pub fn path_of_labels_of(&self, place: usize) -> String {
+        format!("spec.descriptor.{}[{place}].labels", self.schema.resources().join("."))
+    }
 }
 
 impl Resource {

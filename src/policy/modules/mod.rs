@@ -6,10 +6,12 @@
 mod claim;
 mod concern;
 pub(super) mod labelling;
+mod last_secret;
 mod layers;
+pub(super) mod secret;
 mod secrets;
 mod words;
-pub(super) mod written_secret;
+mod written_secret;
 
 #[cfg(test)]
 mod tests;

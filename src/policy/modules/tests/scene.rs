@@ -103,7 +103,7 @@ pub(super) fn decide_within(
     panic!("one look at the Secrets was not enough");
 }
 
-fn configured(text: &str) -> Configuration {
+pub(super) fn configured(text: &str) -> Configuration {
     let text = format!("apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n{text}");
     Configuration::parse(&text).unwrap()
 }
