@@ -73,7 +73,8 @@ impl Reviewer {
                 respond(&request.uid, &decision)
             }
             Err(ReviewError::UnreadableRequest { uid }) => {
-                let decision = Decision::unreadable_request();
+                let may_let_go = matches!(rule, Rule::SecretsInUse | Rule::SecretReferences);
+                let decision = Decision::unreadable_request(may_let_go);
                 self.metrics.decided(rule, &decision);
                 respond(&uid, &decision)
             }

@@ -4,7 +4,7 @@ use futures::{StreamExt, stream};
 
 use super::needs::OUT_OF_TIME;
 use crate::cluster::protection::{Inquiry, Trust};
-use crate::model::protection::{Listing, LiveReferrer, SecretAnswer};
+use crate::model::protection::{Bypass, Listing, LiveReferrer, SecretAnswer};
 use crate::policy::{Answers, Need};
 use crate::server::Deadline;
 
@@ -31,7 +31,7 @@ pub(super) async fn carry_out(
         answers.reserved.extend(answer.reserved);
         answers.referrers.extend(answer.referrers);
         answers.listing = answer.listing.or(answers.listing.take());
-        answers.may_bypass = answer.may_bypass.or(answers.may_bypass);
+        answers.bypass = answer.bypass.or(answers.bypass.take());
     }
 }
 
@@ -51,8 +51,8 @@ async fn ask(inquiry: &Inquiry, need: &Need, answers: &mut Answers) {
             let trust = if *is_marked { Trust::Fresh } else { Trust::Remembered };
             answers.listing = Some(inquiry.referrers(secret, trust).await);
         }
-        Need::MayBypass { requester, secret } => {
-            answers.may_bypass = Some(inquiry.may_bypass(requester, secret).await);
+        Need::Bypass { requester, secret } => {
+            answers.bypass = Some(inquiry.bypass(requester, secret).await);
         }
         Need::Namespace(_) | Need::Secrets(_) | Need::Copy { .. } => {}
     }
@@ -70,7 +70,44 @@ fn answer_too_late(need: Need, answers: &mut Answers) {
             answers.referrers.insert(referrer, LiveReferrer::Unknown(OUT_OF_TIME.into()));
         }
         Need::Referrers { .. } => answers.listing = Some(Listing::Unknown(OUT_OF_TIME.into())),
-        Need::MayBypass { .. } => answers.may_bypass = Some(false),
+        Need::Bypass { .. } => answers.bypass = Some(Bypass::Unknown(OUT_OF_TIME.into())),
         Need::Namespace(_) | Need::Secrets(_) | Need::Copy { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cluster::tests::{Answer, client};
+    use crate::model::ObjectKey;
+    use crate::model::protection::{Claim, Reservation};
+    use crate::model::reference::{Referrer, ReferrerKind};
+    use crate::model::scope::Scope;
+    use crate::review::Requester;
+
+    /// What is asked for twice is asked for ever: an answer that is missing would never end.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_answered_in_time_is_answered_as_unknown() {
+        let (secret, other) = (ObjectKey::new("garden-dev", "a"), ObjectKey::new("garden-dev", "b"));
+        let referrer = Referrer { kind: ReferrerKind::Shoot, key: ObjectKey::new("garden-dev", "shoot") };
+        let claim = Claim { referrer: referrer.clone(), uid: "1".into(), over: None };
+        let reservation = Reservation { attempt: "attempt".into(), claim };
+        let needs = vec![
+            Need::ReferencedSecret(secret.clone()),
+            Need::Reserve { secret: other.clone(), uid: "7".into(), reservation },
+            Need::Referrer(referrer.clone()),
+            Need::Referrers { secret: secret.clone(), is_marked: true },
+            Need::Bypass { requester: Requester::default(), secret: secret.clone() },
+        ];
+        let inquiry = Inquiry::new(client(|_| std::future::pending::<Answer>()), Scope::All);
+        let (mut answers, deadline) = (Answers::default(), Deadline::after(Duration::from_secs(1)));
+        carry_out(&inquiry, needs, &mut answers, &deadline).await;
+        assert!(matches!(answers.referenced[&secret], SecretAnswer::Unknown(_)));
+        assert!(matches!(answers.reserved[&other], SecretAnswer::Unknown(_)));
+        assert!(matches!(answers.referrers[&referrer], LiveReferrer::Unknown(_)));
+        assert!(matches!(answers.listing, Some(Listing::Unknown(_))));
+        assert!(matches!(answers.bypass, Some(Bypass::Unknown(_))));
     }
 }

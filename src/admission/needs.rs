@@ -42,7 +42,7 @@ impl Needs {
         Self { client, carrier, selected, inquiry, metrics }
     }
 
-    /// Carries out all at the same time, under one deadline. What is not done by then is answered as such; a write
+    /// Carries out all, those that may be many at the same time, under one deadline. What is not done by then is answered as such; a write
     /// goes on, and its result is remembered.
     pub(super) async fn carry_out(&self, needs: Vec<Need>, answers: &mut Answers, deadline: &Deadline) {
         let (mut copies, mut secrets, mut protected) = (Vec::new(), Vec::new(), Vec::new());

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use crate::events::{Kind, Occurrence, Regarding};
 use crate::model::json::Json;
+use crate::model::protection::{BYPASS_GROUP, BYPASS_RESOURCE, BYPASS_VERB};
 use crate::policy::{Decision, Reason};
 use crate::review::Request;
 
@@ -22,7 +23,7 @@ pub(super) fn of(decision: &Decision, request: &Request<'_>) -> Option<Occurrenc
         reason: "ProtectionBypassed",
         action: "ProtectSecret",
         note: format!(
-            "{} by {}, who may bypass secretprotections.regcred.dev, although it may be in use",
+            "{} by {}, who may {BYPASS_VERB} {BYPASS_RESOURCE}.{BYPASS_GROUP}, although it may be in use",
             if &*request.operation == "DELETE" { "Deleted" } else { "Let go of" },
             request.user_info.username()
         ),

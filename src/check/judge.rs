@@ -63,7 +63,8 @@ pub(super) fn judge(review: &str, state: &mut State, now: Instant) -> Result<Jud
         }
         Err(ReviewError::UnreadableRequest { .. }) => Ok(Judgement {
             subject: Subject::of_unreadable(review),
-            decision: Decision::unreadable_request(),
+            // Which rule was asked is not known.
+            decision: Decision::unreadable_request(false),
             is_about_pods: false,
         }),
         Err(ReviewError::NotJson { .. } | ReviewError::NotAReview) => Err(Problem::NotAReview),

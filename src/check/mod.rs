@@ -47,7 +47,8 @@ that a module is pulled with. Files show nothing \
 that is under way, so the reservations that regcred leaves on Secrets are taken to be over, with a note. Who asks about an \
 object of a file is not known: nobody counts as one of Gardener's controllers, nor as one who may let a Secret in use go.
 
-A recorded AdmissionReview is judged as the request that it is, whatever --operation says. Objects of kinds that no rule \
+A recorded AdmissionReview is judged as the request that it is, whatever --operation says, also one that the conditions of the \
+webhook configurations (matchConditions) would have kept from regcred. Objects of kinds that no rule \
 looks at are allowed; so is a Deployment, for the rules look at its pods.
 
 With --fix each ModuleTemplate is written to standard output with the label on each local blob that has none, as YAML, or \

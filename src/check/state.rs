@@ -24,7 +24,9 @@ use crate::model::copy::{CopyAnswer, Origin};
 use crate::model::credential::CredentialError;
 use crate::model::module::SelectedSecret;
 use crate::model::namespace::{Namespace, REGCRED_NAMESPACE};
-use crate::model::protection::{Listing, LiveReferrer, RESERVATION_PREFIX, SecretAnswer, WholeSecret};
+use crate::model::protection::{
+    Bypass, Listing, LiveReferrer, RESERVATION_PREFIX, SecretAnswer, WholeSecret,
+};
 use crate::model::reference::{Pointers, Referrer};
 use crate::model::scope::{self, Scope};
 use crate::policy::{Answers, NamespaceAnswer, Need, SecretsAnswer};
@@ -217,8 +219,8 @@ impl State {
                 answers.listing =
                     Some(Listing::Complete(uses.map(|one| (one.referrer, one.places)).collect()));
             }
-            // Who asks is not known.
-            Need::MayBypass { .. } => answers.may_bypass = Some(false),
+            // Who asks is not known, so the annotation counts for nobody.
+            Need::Bypass { .. } => answers.bypass = Some(Bypass::Denied),
             Need::Namespace(_) | Need::Secrets(_) | Need::Copy { .. } => {}
         }
     }

@@ -16,6 +16,7 @@ use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
 use crate::model::guarded_patch::Guard;
 use crate::model::protection::{IN_USE_LABEL, RESERVATION_PREFIX, Reservation};
+use crate::model::pruned::Pruned;
 use crate::model::scope::Scope;
 
 /// How many come in one page of a list. A page is held as text while it is decoded: half a MB of usual metadata (2 KB each), and some
@@ -145,21 +146,21 @@ struct Watched {
     reach: Reach,
 }
 
-impl Sink<PartialObjectMeta<Secret>> for Watched {
+impl Sink<Pruned<PartialObjectMeta<Secret>>> for Watched {
     type Key = ObjectKey;
 
-    fn key(&self, object: &PartialObjectMeta<Secret>) -> Option<ObjectKey> {
+    fn key(&self, object: &Pruned<PartialObjectMeta<Secret>>) -> Option<ObjectKey> {
         key_of(&object.metadata)
     }
 
-    fn apply(&mut self, object: &PartialObjectMeta<Secret>) {
+    fn apply(&mut self, object: &Pruned<PartialObjectMeta<Secret>>) {
         if let Some(key) = key_of(&object.metadata) {
             self.secrets.apply(key.clone(), &object.metadata);
             self.changes.add(&Change::MarkedSecret(key));
         }
     }
 
-    fn delete(&mut self, object: &PartialObjectMeta<Secret>) {
+    fn delete(&mut self, object: &Pruned<PartialObjectMeta<Secret>>) {
         if let Some(key) = key_of(&object.metadata) {
             self.secrets.delete(&key);
             self.changes.add(&Change::MarkedSecret(key));

@@ -30,6 +30,10 @@ pub fn run(
         loop {
             match ask(&client).await {
                 Ok(name) => {
+                    tracing::info!(
+                        user = name,
+                        "regcred is this user to the API server, whose changes of Secrets it lets pass"
+                    );
                     index.know_own_user(&name);
                     part.ready();
                     return pending().await;

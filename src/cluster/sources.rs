@@ -21,6 +21,7 @@ use crate::knowledge::Snapshot;
 use crate::knowledge::index::key_of;
 use crate::model::ObjectKey;
 use crate::model::docker_config::{DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE};
+use crate::model::pruned::Pruned;
 use crate::model::scope::Scope;
 use crate::server::Part;
 
@@ -127,7 +128,7 @@ impl SourceWatches {
     ) -> Watches {
         let mut tasks = JoinSet::new();
         for secret_type in [DOCKER_CONFIG_JSON_TYPE, DOCKERCFG_TYPE] {
-            let api: Api<Secret> = Api::namespaced(self.client.clone(), &target.namespace);
+            let api: Api<Pruned<Secret>> = Api::namespaced(self.client.clone(), &target.namespace);
             let fields = match &target.name {
                 None => format!("type={secret_type}"),
                 Some(name) => format!("metadata.name={name},type={secret_type}"),
@@ -165,19 +166,19 @@ struct Sources {
     secret_type: &'static str,
 }
 
-impl Sink<Secret> for Sources {
+impl Sink<Pruned<Secret>> for Sources {
     type Key = ObjectKey;
 
-    fn key(&self, object: &Secret) -> Option<ObjectKey> {
+    fn key(&self, object: &Pruned<Secret>) -> Option<ObjectKey> {
         key_of(&object.metadata)
     }
 
-    fn apply(&mut self, object: &Secret) {
+    fn apply(&mut self, object: &Pruned<Secret>) {
         self.index.apply_source(object);
         self.tell(object);
     }
 
-    fn delete(&mut self, object: &Secret) {
+    fn delete(&mut self, object: &Pruned<Secret>) {
         self.index.delete_source(&object.metadata);
         self.tell(object);
     }
@@ -204,7 +205,7 @@ impl Sink<Secret> for Sources {
 
 impl Sources {
     /// Of Secrets that no credential names nobody is told.
-    fn tell(&self, object: &Secret) {
+    fn tell(&self, object: &Pruned<Secret>) {
         let known = self.index.snapshot();
         if let Some(key) = key_of(&object.metadata).filter(|key| known.sources.contains_key(key)) {
             self.changes.add(&Change::Source(key));

@@ -25,6 +25,7 @@ use crate::knowledge::index::key_of;
 use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
 use crate::model::copy::{COPY_LABEL, COPY_LABEL_VALUE, Wanted};
+use crate::model::pruned::Pruned;
 use crate::server::{Part, Readiness};
 
 /// How long one watch request lasts, in seconds. A connection that has died unnoticed is found out 5 s after that,
@@ -218,14 +219,14 @@ struct Credentials {
     changes: Changes,
 }
 
-impl Sink<RegistryCredential> for Credentials {
+impl Sink<Pruned<RegistryCredential>> for Credentials {
     type Key = String;
 
-    fn key(&self, object: &RegistryCredential) -> Option<String> {
+    fn key(&self, object: &Pruned<RegistryCredential>) -> Option<String> {
         object.metadata.name.clone()
     }
 
-    fn apply(&mut self, object: &RegistryCredential) {
+    fn apply(&mut self, object: &Pruned<RegistryCredential>) {
         // Most of what comes is a status that regcred itself has written, which concerns no copy.
         if !self.index.knows_spec(object) {
             let before = self.index.snapshot();
@@ -239,7 +240,7 @@ impl Sink<RegistryCredential> for Credentials {
         }
     }
 
-    fn delete(&mut self, object: &RegistryCredential) {
+    fn delete(&mut self, object: &Pruned<RegistryCredential>) {
         let before = self.index.snapshot();
         self.index.delete_credential(&object.name_any());
         self.tell(object, &before);
@@ -287,19 +288,19 @@ struct Namespaces {
     changes: Changes,
 }
 
-impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
+impl Sink<Pruned<PartialObjectMeta<Namespace>>> for Namespaces {
     type Key = String;
 
-    fn key(&self, object: &PartialObjectMeta<Namespace>) -> Option<String> {
+    fn key(&self, object: &Pruned<PartialObjectMeta<Namespace>>) -> Option<String> {
         object.metadata.name.clone()
     }
 
-    fn apply(&mut self, object: &PartialObjectMeta<Namespace>) {
+    fn apply(&mut self, object: &Pruned<PartialObjectMeta<Namespace>>) {
         self.index.apply_namespace(&object.metadata);
         self.changes.add(&Change::Namespace(object.name_any().into()));
     }
 
-    fn delete(&mut self, object: &PartialObjectMeta<Namespace>) {
+    fn delete(&mut self, object: &Pruned<PartialObjectMeta<Namespace>>) {
         create_again(&self.pending, self.index.delete_namespace(&object.metadata));
         self.changes.add(&Change::Namespace(object.name_any().into()));
     }
@@ -315,18 +316,18 @@ struct ServiceAccounts {
     reach: Reach,
 }
 
-impl Sink<PartialObjectMeta<ServiceAccount>> for ServiceAccounts {
+impl Sink<Pruned<PartialObjectMeta<ServiceAccount>>> for ServiceAccounts {
     type Key = ObjectKey;
 
-    fn key(&self, object: &PartialObjectMeta<ServiceAccount>) -> Option<ObjectKey> {
+    fn key(&self, object: &Pruned<PartialObjectMeta<ServiceAccount>>) -> Option<ObjectKey> {
         key_of(&object.metadata)
     }
 
-    fn apply(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
+    fn apply(&mut self, object: &Pruned<PartialObjectMeta<ServiceAccount>>) {
         self.index.apply_service_account(&object.metadata);
     }
 
-    fn delete(&mut self, object: &PartialObjectMeta<ServiceAccount>) {
+    fn delete(&mut self, object: &Pruned<PartialObjectMeta<ServiceAccount>>) {
         self.index.delete_service_account(&object.metadata);
     }
 
@@ -345,14 +346,14 @@ struct Copies {
     reach: Reach,
 }
 
-impl Sink<Secret> for Copies {
+impl Sink<Pruned<Secret>> for Copies {
     type Key = ObjectKey;
 
-    fn key(&self, object: &Secret) -> Option<ObjectKey> {
+    fn key(&self, object: &Pruned<Secret>) -> Option<ObjectKey> {
         key_of(&object.metadata)
     }
 
-    fn apply(&mut self, object: &Secret) {
+    fn apply(&mut self, object: &Pruned<Secret>) {
         self.index.copies_seen(&object.metadata);
         self.index.apply_copy(object);
         if let Some(place) = key_of(&object.metadata) {
@@ -360,7 +361,7 @@ impl Sink<Secret> for Copies {
         }
     }
 
-    fn delete(&mut self, object: &Secret) {
+    fn delete(&mut self, object: &Pruned<Secret>) {
         self.index.copies_seen(&object.metadata);
         create_again(&self.pending, self.index.delete_copy(&object.metadata));
         if let Some(place) = key_of(&object.metadata) {

@@ -20,6 +20,7 @@ pub mod namespace;
 mod object_key;
 pub mod pod;
 pub mod protection;
+pub mod pruned;
 pub mod reference;
 pub mod scope;
 pub mod source;

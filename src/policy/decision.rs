@@ -183,9 +183,14 @@ impl Decision {
         decision
     }
 
-    /// Allows a request that could not be read beyond its uid.
-    pub fn unreadable_request() -> Self {
+    /// A request that could not be read beyond its uid: allowed, unless it may let go of a Secret that is in use.
+    pub fn unreadable_request(may_concern_secrets_in_use: bool) -> Self {
         let mut decision = Self::allow(Reason::Unreadable);
+        if may_concern_secrets_in_use {
+            let sentence = "regcred could not read this request, and a Secret in use may be concerned";
+            decision.outcome = Outcome::Postponed(sentence.to_owned());
+            return decision;
+        }
         decision.warnings.add("regcred could not read this request and left it as it is");
         decision
     }

@@ -50,7 +50,7 @@ pub fn lacking(namespace: &str, shape: &Shape, known: &Snapshot, now: Instant) -
                 | Need::Reserve { .. }
                 | Need::Referrer(_)
                 | Need::Referrers { .. }
-                | Need::MayBypass { .. } => {}
+                | Need::Bypass { .. } => {}
                 // Of a namespace that the watch does not show, or shows ending, nothing can be said.
                 Need::Namespace(_) => return Lacking::default(),
             }

@@ -7,7 +7,7 @@ use crate::model::ObjectKey;
 use crate::model::copy::{CopyAnswer, Wanted};
 use crate::model::module::{SelectedSecret, Selector};
 use crate::model::namespace::Namespace;
-use crate::model::protection::{Listing, LiveReferrer, Reservation, SecretAnswer};
+use crate::model::protection::{Bypass, Listing, LiveReferrer, Reservation, SecretAnswer};
 use crate::model::reference::Referrer;
 use crate::review::Requester;
 
@@ -46,7 +46,7 @@ pub enum Need {
         is_marked: bool,
     },
     /// Ask whether somebody may let a Secret go although it is in use.
-    MayBypass {
+    Bypass {
         /// Who.
         requester: Requester,
         /// The Secret.
@@ -80,8 +80,8 @@ pub struct Answers {
     pub referrers: BTreeMap<Referrer, LiveReferrer>,
     /// Everything that points to a Secret, once listed.
     pub listing: Option<Listing>,
-    /// Whether whoever asks may let a Secret go although it is in use; not if that could not be found out.
-    pub may_bypass: Option<bool>,
+    /// Whether whoever asks may let a Secret go although it is in use, once asked.
+    pub bypass: Option<Bypass>,
 }
 
 /// How many Secrets are looked at: more than one with the same labels is a mistake already. Each may have 1 MiB.

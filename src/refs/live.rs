@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::ApiResource;
-use kube::discovery::ApiGroup;
-use kube::{Api, Client, ResourceExt, discovery};
+use kube::{Api, Client, ResourceExt};
 use serde_json::value::to_raw_value;
 
 use super::{Arguments, Labels};
 use crate::cluster::kubeconfig::{self, ReadError};
+use crate::cluster::protection::{Kinds, Trust};
 use crate::configuration::Configuration;
 use crate::knowledge::References;
 use crate::model::ObjectKey;
@@ -27,13 +27,13 @@ pub(super) async fn read(
 ) -> Result<(ObjectKey, References, Labels), ReadError> {
     let (client, default_namespace) = kubeconfig::client(arguments.cluster.context.as_deref()).await?;
     let secret = arguments.name.within(arguments.namespace.as_deref().unwrap_or(&default_namespace));
-    let mut references = References::default();
+    let (mut references, kinds) = (References::default(), Kinds::new(client.clone()));
     let (selecting, naming): (Vec<ReferrerKind>, Vec<_>) =
         configuration.referrer_kinds().partition(ReferrerKind::selects);
     let (of_all_namespaces, others): (Vec<ReferrerKind>, Vec<_>) =
         naming.into_iter().partition(ReferrerKind::crosses_namespaces);
     for kind in of_all_namespaces {
-        if let Some(resource) = resource(&client, &kind).await? {
+        if let Some(resource) = resource(&kinds, &kind).await? {
             list(&Api::all_with(client.clone(), &resource), &kind, &mut references).await?;
         }
     }
@@ -43,29 +43,29 @@ pub(super) async fn read(
     let of_bindings = bindings.map(|one| one.referrer.key.namespace.to_string());
     let namespaces: BTreeSet<String> = of_bindings.chain([secret.namespace.to_string()]).collect();
     for kind in others {
-        if let Some(resource) = resource(&client, &kind).await? {
+        if let Some(resource) = resource(&kinds, &kind).await? {
             for namespace in &namespaces {
                 let api = Api::namespaced_with(client.clone(), namespace, &resource);
                 list(&api, &kind, &mut references).await?;
             }
         }
     }
-    let labels = selected_by(&client, &selecting, &secret, &mut references, complain).await;
+    let labels = selected_by((&client, &kinds), &selecting, &secret, &mut references, complain).await;
     Ok((secret, references, labels))
 }
 
 /// Reads what selects Secrets, and the labels of one; neither where that can find nothing. What names the Secret is certain without
 /// them, so what cannot be read is complained of.
 async fn selected_by(
-    client: &Client,
-    kinds: &[ReferrerKind],
+    (client, kinds): (&Client, &Kinds),
+    selecting: &[ReferrerKind],
     secret: &ObjectKey,
     references: &mut References,
     complain: &mut dyn FnMut(String),
 ) -> Labels {
     let mut served = Vec::new();
-    for kind in kinds {
-        match resource(client, kind).await {
+    for kind in selecting {
+        match resource(kinds, kind).await {
             Ok(resource) => served.extend(resource.map(|resource| (kind, resource))),
             Err(error) => complain(error.to_string()),
         }
@@ -94,35 +94,11 @@ async fn labels_of(client: &Client, secret: &ObjectKey) -> Result<Labels, ReadEr
 }
 
 /// How the cluster serves a kind; `None` if it does not know it.
-async fn resource(client: &Client, kind: &ReferrerKind) -> Result<Option<ApiResource>, ReadError> {
-    match discovery::group(client, kind.group()).await {
-        Ok(group) => Ok(newest(&group, kind)),
-        Err(error) if is_unknown(&error) => Ok(None),
-        Err(error) => {
-            Err(ReadError::of(&format!("find out which kinds of {} there are", kind.group()), &error))
-        }
-    }
-}
-
-/// A kind as the first of the versions serves it that do, if any will do: the one that a group prefers need not have all its kinds.
-fn newest(group: &ApiGroup, kind: &ReferrerKind) -> Option<ApiResource> {
-    let mut versions =
-        group.versions().filter(|version| kind.version().is_none_or(|wanted| wanted == *version));
-    versions.find_map(|version| {
-        let resources = group.versioned_resources(version).into_iter();
-        resources.map(|(resource, _)| resource).find(|resource| resource.plural == kind.resource())
+async fn resource(kinds: &Kinds, kind: &ReferrerKind) -> Result<Option<ApiResource>, ReadError> {
+    let found = kinds.find(kind, Trust::Fresh).await;
+    found.map_err(|error| {
+        ReadError::of(&format!("find out if there are {} of {}", kind.resource(), kind.group()), &error)
     })
-}
-
-/// A group that is not there is one that does not answer to its name.
-fn is_unknown(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => status.code == 404,
-        kube::Error::Discovery(discovery) => {
-            matches!(discovery, kube::error::DiscoveryError::MissingApiGroup(_))
-        }
-        _ => false,
-    }
 }
 
 async fn list(

@@ -29,7 +29,7 @@ files of --state stand for (as in regcred check). Known are Gardener's Shoots (e
 SecretBindings and CredentialsBindings, which may be of any namespace and hold their Secret whether a Shoot uses it or not, \
 and Kyma's RegistryCacheConfigs, and its ModuleTemplates and Manifests, which select Secrets by their labels, so that another one \
 may do as well; and with --config the kinds that the server's configuration describes. Whoever writes an object of \
-these, or one that selects Secrets, leaves no reservation on the Secret: one that is written at the very moment in which its Secret is \
+the latter, or one that selects Secrets, leaves no reservation on the Secret: one that is written at the very moment in which its Secret is \
 deleted can end without it. A Shoot counts until Gardener has done with its deletion.
 
 What is read is read with your own rights: bindings of all namespaces, likewise what the configuration lets point to Secrets of other namespaces, and the others of the Secret's own namespace and of those \

@@ -102,8 +102,7 @@ const USED: &str = "Secret garden-dev/creds is still used by Shoot garden-dev/cr
 #[case::by_a_shoot_that_gardener_has_done_with(secret("creds"), vec![going(shoot("creds"))], "")]
 #[case::by_a_binding(
     secret("creds"), vec![binding(("garden-dev", "creds"))],
-    "Secret garden-dev/creds is still used by CredentialsBinding garden-dev/account (credentialsRef); point the \
-     CredentialsBinding at another Secret first"
+    "Secret garden-dev/creds is still used by CredentialsBinding garden-dev/account (credentialsRef); delete the CredentialsBinding first"
 )]
 #[case::by_a_request_of_kymas(
     secret("creds"), vec![config("creds")],

@@ -173,9 +173,29 @@ async fn what_is_there_comes_as_a_stream_where_the_api_server_serves_one_and_in_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_comes_in_pages_where_an_admin_has_switched_streams_off() {
+async fn what_is_there_comes_in_pages_where_an_admin_has_switched_streams_off_however_hard_to_read_it_is() {
     let options = Options { streams_lists: false, ..Options::default() };
-    comes_as_it_is_served(&Scene::enter_own_on(options, "pages").await, false).await;
+    let scene = Scene::enter_own_on(options, "pages").await;
+    put_what_is_hard_to_read(&scene).await;
+    comes_as_it_is_served(&scene, false).await;
+}
+
+/// Whoever may write Secrets of their own namespace can have the API server store `managedFields` that no parser with a limit of depth
+/// reads, and give them the label of copies.
+async fn put_what_is_hard_to_read(scene: &Scene) {
+    let fields = (0..200).fold(json!({}), |fields, _| json!({"f:a": fields}));
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "namespace": scene.namespace().await, "name": "deep", "labels": {"regcred.dev/copy": "true"},
+            "managedFields": [{
+                "manager": "somebody", "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z",
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": fields},
+            }],
+        },
+    });
+    let file = scene.control_plane().manifest(&secret.to_string());
+    scene.control_plane().kubectl(&["create", "-f", &file]).await.succeeded();
 }
 
 /// Whether a server that is new reads what there is as the API server serves it.

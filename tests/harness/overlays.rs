@@ -70,10 +70,8 @@ pub fn garden(control_plane: &ControlPlane, address: SocketAddr) -> PathBuf {
     let (overlay, component) = (folder.join("garden-overlay"), folder.join("garden"));
     std::fs::create_dir(&overlay).expect("a folder");
     std::fs::create_dir(&component).expect("a folder");
-    for file in ["kustomization.yaml", "absent.yaml"] {
-        let from = manifests().join("garden").join(file);
-        std::fs::copy(from, component.join(file)).expect("a file of the component");
-    }
+    let from = manifests().join("garden/kustomization.yaml");
+    std::fs::copy(from, component.join("kustomization.yaml")).expect("the component");
     let host = format!("--host={address}");
     let output =
         Command::new(server_binary()).args(["manifests", "garden", &host]).output().expect("regcred");

@@ -93,7 +93,7 @@ fn what_judges_modules_and_keeps_secrets_in_use_fails_closed_and_everything_else
 }
 
 #[test]
-fn of_secrets_only_those_are_sent_that_modules_are_pulled_with() {
+fn of_what_modules_are_pulled_with_only_labelled_secrets_are_sent() {
     let entry = webhook("module-secrets.regcred.dev");
     let labelled = json!({"key": "operator.kyma-project.io/oci-registry-cred", "operator": "Exists"});
     assert_eq!(entry["objectSelector"], json!({"matchExpressions": [labelled]}));

@@ -11,6 +11,37 @@ use crate::scene::{HELD, Kubectl, caching, credentials, is_marked, mutable, star
 
 const FAILED: &str = "failed calling webhook \"secrets-in-use.regcred.dev\"";
 
+/// A Shoot with each of the places that name a Secret, or a binding: the API server itself must see that it changes.
+fn places_of_secrets() -> Vec<Value> {
+    let of_spec = |field: &str, value: Value| json!({"spec": {field: value}});
+    let of_api_server = |value: Value| json!({"spec": {"kubernetes": {"kubeAPIServer": value}}});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "name": "other"});
+    let worker = json!({"name": "worker", "controlPlane": {"backup": {"credentialsRef": secret}}});
+    vec![
+        of_spec("resources", json!([{"name": "other", "resourceRef": secret}])),
+        of_spec("extensions", json!([{"type": "registry-cache"}])),
+        of_spec("dns", json!({"providers": [{"secretName": "other"}]})),
+        of_spec("dns", json!({"providers": [{"credentialsRef": secret}]})),
+        of_spec("secretBindingName", json!("other")),
+        of_spec("credentialsBindingName", json!("other")),
+        of_spec("provider", json!({"workers": [worker]})),
+        of_api_server(json!({"admissionPlugins": [{"name": "a", "kubeconfigSecretName": "other"}]})),
+        of_api_server(json!({"structuredAuthorization": {"kubeconfigs": [{"secretName": "other"}]}})),
+    ]
+}
+
+/// Each of them is one: a place that is read newly belongs here, and into the entry's condition.
+#[test]
+fn each_place_is_one_that_names_a_secret_or_a_binding() {
+    let extensions = 1;
+    for (number, object) in places_of_secrets().into_iter().enumerate() {
+        let raw = serde_json::value::to_raw_value(&object).expect("JSON");
+        let shoot = regcred::model::gardener::Shoot::read(&raw);
+        let count = shoot.references("any").len() + shoot.bindings().len();
+        assert_eq!(count, usize::from(number != extensions), "{object}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_use_stays_and_everything_else_goes_on() {
     let installation = start(Options::default(), &[]).await;
@@ -49,7 +80,14 @@ async fn what_is_in_use_stays_and_everything_else_goes_on() {
     .await;
     refused(json!({"metadata": {"annotations": {"reservation.regcred.dev/attempt": "{}"}}}), "what it says")
         .await;
-    refused(json!({"metadata": {"finalizers": ["example.com/held"]}}), "Gardener's finalizer").await;
+    for finalizer in regcred::model::protection::PROTECTING_FINALIZERS {
+        let hold = json!({"metadata": {"finalizers": [HELD, finalizer, "example.com/held"]}});
+        kubectl.patch("secret", "used", &hold).await.succeeded();
+        let kept = if finalizer == HELD { json!([]) } else { json!([HELD]) };
+        refused(json!({"metadata": {"finalizers": kept}}), finalizer).await;
+        let strip = json!({"metadata": {"finalizers": [HELD, "example.com/held"]}});
+        kubectl.patch_as_controller("used", &strip).await.succeeded();
+    }
     let replaced = kubectl.with(&["replace"], &mutable(namespace, "used")).await.failed();
     assert!(replaced.contains(FAILED), "{replaced}");
 
@@ -67,6 +105,11 @@ async fn what_is_in_use_stays_and_everything_else_goes_on() {
     assert!(new.contains("failed calling webhook \"secret-references.regcred.dev\""), "{new}");
     let changed = kubectl.apply(&caching(namespace, "shoot", "other")).await.failed();
     assert!(changed.contains("failed calling webhook \"secret-references.regcred.dev\""), "{changed}");
+
+    for patch in places_of_secrets() {
+        let told = kubectl.patch("shoot", "shoot", &patch).await.failed();
+        assert!(told.contains("failed calling webhook \"secret-references.regcred.dev\""), "{patch}: {told}");
+    }
 
     let shoot_passes = async |patch: Value| drop(kubectl.patch("shoot", "shoot", &patch).await.succeeded());
     shoot_passes(json!({"metadata": {"labels": {"a": "b"}, "finalizers": ["gardener"]}})).await;

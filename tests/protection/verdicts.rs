@@ -29,6 +29,33 @@ async fn kubectl_says_which_shoot_uses_the_secret_and_what_to_do() {
     assert_eq!(dry_run, expected);
 }
 
+/// The API server stores `managedFields` that no parser with a limit of depth reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_hard_to_read_stays_as_well_and_keeps_no_other_from_being_let_go() {
+    let kubectl = kubectl("deep").await;
+    let namespace = kubectl.namespace.as_str();
+    let mut deep = credentials(namespace, "deep");
+    let fields = (0..200).fold(json!({}), |fields, _| json!({"f:a": fields}));
+    deep["metadata"]["managedFields"] = json!([{
+        "manager": "somebody", "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": fields},
+    }]);
+    kubectl.with(&["create"], &deep).await.succeeded();
+    kubectl.apply(&credentials(namespace, "creds")).await.succeeded();
+    for (shoot_name, secret) in [("one", "deep"), ("two", "creds")] {
+        kubectl.apply(&shoot(namespace, shoot_name, &[secret])).await.succeeded();
+    }
+    let told = kubectl.delete_secret("deep").await.failed();
+    assert!(told.contains(&format!("is still used by Shoot {namespace}/one")), "{told}");
+    kubectl.run(&["delete", "shoot", "two"]).await.succeeded();
+    kubectl.until("creds", "unmarked", |secret| !is_marked(secret)).await;
+    kubectl.run(&["delete", "shoot", "one"]).await.succeeded();
+    let stays =
+        kubectl.run(&["get", "secret", "deep", "-o", "json", "--show-managed-fields"]).await.succeeded();
+    assert!(stays.contains(&"\"f:a\": {".to_owned()), "the API server has kept them: {stays}");
+    kubectl.delete_secret("deep").await.succeeded();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_shoots_take_up_one_secret_at_once_and_five_are_named() {
     let kubectl = kubectl("fifty").await;

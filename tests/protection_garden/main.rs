@@ -60,9 +60,6 @@ async fn no_shoot_is_stored_whose_secret_goes() {
             (Taken::Refused(_), Deleted::Done) => delete_won += 1,
             _ => {}
         }
-        if let Some(text) = outcome.unexpected() {
-            figure(text);
-        }
         let reserved = history.get(&outcome.secret).and_then(|past| past.reserved.clone());
         let there = stage.uid_of(&outcome.secret).await;
         let Taken::Stored(version) = outcome.taken else { continue };
@@ -74,5 +71,8 @@ async fn no_shoot_is_stored_whose_secret_goes() {
     }
     figure(&format!("{} races, {violations} violations, {kinds:?}", outcomes.len()));
     assert_eq!((outcomes.len(), violations), (RACES, 0));
+    // A busy machine may let an answer come too late.
+    let unexpected: Vec<&str> = outcomes.iter().filter_map(Outcome::unexpected).collect();
+    assert!(unexpected.len() * 100 <= outcomes.len(), "{unexpected:?}");
     assert!(shoot_won >= OFTEN && delete_won >= OFTEN, "no races: {kinds:?}");
 }

@@ -30,7 +30,7 @@ const DETOUR: Duration = Duration::from_millis(200);
 const WATCHES: Duration = Duration::from_secs(2);
 /// A request that takes longer is given up by the API servers.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// For how long a reservation counts that nobody settles: twice that.
+/// For how long a reservation counts that nobody settles: twice `REQUEST_TIMEOUT`.
 const SETTLE: &str = "--settle-time=10s";
 
 pub(crate) struct Stage {

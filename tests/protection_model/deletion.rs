@@ -141,7 +141,7 @@ impl Protocol {
     pub(crate) fn replace(&self, state: &mut State) {
         let secret = state.secret.as_mut().unwrap();
         secret.label &= self.mutant != Some(Mutant::LabelStrippedByReplace);
-        let puts_back = self.mutant != Some(Mutant::EntryStrippedByReplace);
+        let puts_back = self.mutant != Some(Mutant::ReservationStrippedByReplace);
         for (shoot, reservations) in state.shoots.iter().zip(&mut secret.reservations) {
             reservations.retain(|reservation| puts_back && !shoot.settles(*reservation));
         }

@@ -16,14 +16,14 @@ pub(crate) enum Mutant {
     ApplyInsteadOfPatch,
     /// A reservation is settled by what the index has of the Shoot.
     SettledByAWatchEvent,
-    /// First the label, then the entry.
-    LabelAndEntryInTwoWrites,
+    /// First the label, then the reservation.
+    LabelAndReservationInTwoWrites,
     /// The leader withdraws what it decided to, whatever the Secret is by then.
     WithdrawalWithoutResourceVersionTest,
     /// The same where it takes off the label alone.
     LabelTakenOffWithoutResourceVersionTest,
-    /// `kubectl replace` with a file that has no entries, and nothing puts them back.
-    EntryStrippedByReplace,
+    /// `kubectl replace` with a file that has no reservations, and nothing puts them back.
+    ReservationStrippedByReplace,
     /// The same with the label.
     LabelStrippedByReplace,
     /// The assumption broken: a write is stored after the leader withdrew its reservation.
@@ -57,10 +57,10 @@ pub(crate) const MUTANTS: [(Mutant, &str); 18] = [
     (Mutant::IgnoreOnTheShootEntry, SAFE),
     (Mutant::ApplyInsteadOfPatch, SAFE),
     (Mutant::SettledByAWatchEvent, SAFE),
-    (Mutant::LabelAndEntryInTwoWrites, SAFE),
+    (Mutant::LabelAndReservationInTwoWrites, SAFE),
     (Mutant::WithdrawalWithoutResourceVersionTest, SAFE),
     (Mutant::LabelTakenOffWithoutResourceVersionTest, SAFE),
-    (Mutant::EntryStrippedByReplace, SAFE),
+    (Mutant::ReservationStrippedByReplace, SAFE),
     (Mutant::LabelStrippedByReplace, SAFE),
     (Mutant::StoredAfterT, SAFE),
     (Mutant::LabelTakenOffByTheIndex, SAFE),

@@ -116,7 +116,7 @@ impl Protocol {
             return;
         }
         secret.label |= !matches!(write.step, Step::Labelled(_));
-        let in_two = self.mutant == Some(Mutant::LabelAndEntryInTwoWrites);
+        let in_two = self.mutant == Some(Mutant::LabelAndReservationInTwoWrites);
         let step = if in_two && matches!(write.step, Step::Read(_)) {
             Step::Labelled(uid)
         } else {

@@ -26,7 +26,6 @@ pub(crate) struct Past {
 /// What happened so far.
 pub(crate) struct History {
     seen: Arc<Mutex<HashMap<Key, Past>>>,
-    secrets: Api<Secret>,
     client: kube::Client,
     _watch: JoinSet<()>,
 }
@@ -38,11 +37,11 @@ impl History {
         let list = secrets.list_metadata(&ListParams::default().labels("race")).await.unwrap();
         let mut version = list.metadata.resource_version.unwrap();
         let seen: Arc<Mutex<HashMap<Key, Past>>> = Arc::default();
-        let (put, of, mut watch) = (Arc::clone(&seen), secrets.clone(), JoinSet::new());
+        let (put, mut watch) = (Arc::clone(&seen), JoinSet::new());
         watch.spawn(async move {
             loop {
                 let parameters = WatchParams::default().labels("race").timeout(280);
-                let mut events = pin!(of.watch_metadata(&parameters, &version).await.unwrap());
+                let mut events = pin!(secrets.watch_metadata(&parameters, &version).await.unwrap());
                 while let Some(event) = events.try_next().await.unwrap() {
                     let (metadata, is_gone) = match event {
                         WatchEvent::Added(object) | WatchEvent::Modified(object) => (object.metadata, false),
@@ -70,7 +69,7 @@ impl History {
                 }
             }
         });
-        Self { seen, secrets, client, _watch: watch }
+        Self { seen, client, _watch: watch }
     }
 
     /// All that has happened: the watch has come as far as one that is made now.
@@ -85,7 +84,6 @@ impl History {
             assert!(begun.elapsed() < Duration::from_mins(1), "the watch has ended");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let _ = &self.secrets;
         self.seen.lock().unwrap().clone()
     }
 }

@@ -71,7 +71,7 @@ async fn no_shoot_is_stored_whose_secret_goes() {
 }
 
 async fn judge(stage: &Arc<Stage>, outcomes: &[Outcome]) -> Total {
-    let history = stage.history.settled().await;
+    let (history, stored) = (stage.history.settled().await, stage.pointing().await);
     let mut total = Total { races: outcomes.len(), ..Total::default() };
     let mut kinds = std::collections::BTreeMap::<String, usize>::new();
     for outcome in outcomes {
@@ -81,20 +81,26 @@ async fn judge(stage: &Arc<Stage>, outcomes: &[Outcome]) -> Total {
             (Taken::Refused(_), Deleted::Done) => total.delete_won += 1,
             _ => {}
         }
-        let Taken::Stored(version) = &outcome.taken else { continue };
-        let past = history.get(&outcome.secret);
-        let gone = past.and_then(|past| past.deleted.iter().find(|deleted| *deleted > version));
-        if gone.is_some() || !stage.is_there(&outcome.secret).await {
+        let found = stored.get(&outcome.secret);
+        if let Taken::Stored(version) = &outcome.taken {
+            assert_eq!(found, Some(version), "{outcome:?}");
+        }
+        // What was answered by an error may have been stored all the same.
+        let Some(version) = found else { continue };
+        let past = history.get(&outcome.secret).cloned().unwrap_or_default();
+        let gone = past.deleted.iter().find(|deleted| *deleted > version);
+        // It must be the very Secret that was reserved, not another of its name.
+        let there = stage.uid_of(&outcome.secret).await;
+        if gone.is_some() || there.is_none() || there != past.reserved {
             total.violations += 1;
-            figure(&format!("protection_races: VIOLATION {outcome:?}, deleted at {gone:?}"));
+            figure(&format!("protection_races: VIOLATION {outcome:?}, {past:?}, there {there:?}"));
         }
     }
     figure(&format!("protection_races: {kinds:?}"));
-    for text in outcomes.iter().filter_map(Outcome::unexpected) {
-        figure(&format!("protection_races: {text}"));
-    }
-    let used = outcomes.iter().filter(|outcome| matches!(outcome.taken, Taken::Stored(_)));
-    total.stuck = stage.stuck(&used.map(|outcome| outcome.secret.clone()).collect()).await;
+    let unexpected: Vec<&str> = outcomes.iter().filter_map(Outcome::unexpected).collect();
+    // A busy machine may let an answer come too late.
+    assert!(unexpected.len() * 100 <= outcomes.len(), "{unexpected:?}");
+    total.stuck = stage.stuck(&stored.into_keys().collect()).await;
     total
 }
 

@@ -164,11 +164,17 @@ impl Race {
                 }
                 Deleted::Done
             }
-            Err(kube::Error::Api(status)) if [403, 503].contains(&status.code) => Deleted::Refused,
+            Err(kube::Error::Api(status)) if REFUSALS.iter().any(|text| status.message.contains(text)) => {
+                Deleted::Refused
+            }
             Err(error) => Deleted::Failed(error.to_string()),
         }
     }
 }
+
+/// By which a refusal is known: that of regcred, and that of the API server while a server is killed.
+const REFUSALS: [&str; 4] =
+    ["is still used by", "is being taken up by", "may be in use", "failed calling webhook"];
 
 /// The Secret of a race.
 pub(crate) fn secret(namespace: &str, name: &str) -> Secret {

@@ -1,6 +1,6 @@
 //! Where races are run: two servers, with delays on both sides of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -29,7 +29,7 @@ pub(crate) const LEAD: Duration = Duration::from_millis(200);
 const WATCHES: Duration = Duration::from_secs(2);
 /// A request that takes longer is given up by the API server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// For how long a reservation counts that nobody settles: twice that.
+/// For how long a reservation counts that nobody settles: twice `REQUEST_TIMEOUT`.
 const SETTLE: &str = "--settle-time=10s";
 /// When nothing may be left of a race: the settle time, and what the leader takes for two thousand Secrets.
 const AT_REST: Duration = Duration::from_mins(2);
@@ -117,10 +117,25 @@ impl Stage {
         self.secrets(namespace).create(&PostParams::default(), &secret).await.unwrap();
     }
 
-    /// Whether a Secret is there as somebody created it, and stays.
-    pub(crate) async fn is_there(&self, (namespace, name): &Key) -> bool {
-        let found = self.secrets(namespace).get_opt(name).await.unwrap();
-        found.is_some_and(|found| found.metadata.deletion_timestamp.is_none() && found.data.is_some())
+    /// The Secrets that Shoots point to, with the versions of these.
+    pub(crate) async fn pointing(&self) -> HashMap<Key, u64> {
+        let mut pointing = HashMap::new();
+        for namespace in &self.namespaces {
+            for shoot in self.shoots(namespace).list(&ListParams::default()).await.unwrap() {
+                let points = shoot.data["spec"]["resources"].as_array().is_some_and(|all| !all.is_empty());
+                let version = shoot.metadata.resource_version.unwrap().parse().unwrap();
+                let key = (namespace.clone(), shoot.metadata.name.unwrap());
+                pointing.extend(points.then_some((key, version)));
+            }
+        }
+        pointing
+    }
+
+    /// Which Secret is there as somebody created it, and stays.
+    pub(crate) async fn uid_of(&self, (namespace, name): &Key) -> Option<String> {
+        let found = self.secrets(namespace).get_opt(name).await.unwrap()?;
+        let stays = found.metadata.deletion_timestamp.is_none() && found.data.is_some();
+        found.metadata.uid.filter(|_| stays)
     }
 
     /// How many Secrets keep what they should not have any more: reservations, or the mark and their place though no Shoot uses them.

@@ -26,6 +26,8 @@ const AT_ONCE: usize = 64;
 const HALF_THE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a Shoot has besides what points to Secrets, in bytes: one of a real garden has 5.7 KB.
 const FILLING: usize = 5_300;
+/// What `manifests/deployment.yaml` lets a server have, in MiB.
+const MEMORY_LIMIT: u64 = 512;
 /// When what the watches have to show at the start is there.
 const KNOWN: Duration = Duration::from_mins(2);
 
@@ -48,10 +50,14 @@ async fn garden(options: Options) -> (ControlPlane, Client) {
     (control_plane, client)
 }
 
-async fn create_shoots(client: &Client, each: impl Iterator<Item = (String, String)>) {
+fn shoots(client: &Client, namespace: &str) -> Api<DynamicObject> {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("core.gardener.cloud", "v1beta1", "Shoot"));
+    Api::namespaced_with(client.clone(), namespace, &kind)
+}
+
+async fn create_shoots(client: &Client, each: impl Iterator<Item = (String, String)>) {
     let create = |(namespace, name): (String, String)| {
-        let shoots: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &kind);
+        let shoots = shoots(client, &namespace);
         let mut object = shoot(&namespace, &name, &["used"]);
         object["metadata"]["annotations"] = json!({"filling": "x".repeat(FILLING)});
         async move {
@@ -79,6 +85,18 @@ async fn delete(client: &Client, namespace: &str, name: &str) -> (Duration, bool
     let begun = Instant::now();
     let deleted = secrets.delete(name, &DeleteParams::default()).await;
     (begun.elapsed(), deleted.is_ok())
+}
+
+/// The same for one that may be taken to be in use for a moment still: the watches have to show that it is not.
+async fn delete_at_last(client: &Client, namespace: &str, name: &str) -> (Duration, bool) {
+    let begun = Instant::now();
+    loop {
+        let (took, is_done) = delete(client, namespace, name).await;
+        if is_done || begun.elapsed() > KNOWN {
+            return (took, is_done);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Waits until regcred's entries are asked, and every Secret that is pointed to is marked.
@@ -115,7 +133,7 @@ async fn ten_thousand_shoots_hold_no_deletion_up_for_half_the_time_it_has() {
     let begun = Instant::now();
     let one = "one-garden".to_owned();
     create_namespace(&client, one.clone()).await;
-    for name in ["used", "free-1", "free-2", "free-3"] {
+    for name in ["used", "free-1", "free-2", "free-3", "released"] {
         create_secret(&client, &one, name).await;
     }
     create_shoots(&client, (0..MANY).map(|number| (one.clone(), format!("shoot-{number}")))).await;
@@ -141,9 +159,20 @@ async fn ten_thousand_shoots_hold_no_deletion_up_for_half_the_time_it_has() {
         decided += replica.metrics().await.sum("regcred_decisions_total", &of_rule);
     }
     assert!(decided > 2.5, "{decided} of 3 deletions were decided");
+    // One that was in use a moment ago has its mark still.
+    let shoots = shoots(&client, &one);
+    let pointing = |name: &str| serde_json::from_value(shoot(&one, "brief", &[name])).unwrap();
+    shoots.create(&PostParams::default(), &pointing("released")).await.unwrap();
+    shoots.delete("brief", &DeleteParams::default()).await.unwrap();
+    let (took, is_done) = delete_at_last(&client, &one, "released").await;
+    figure(&format!("one that a Shoot has just let go of is deleted in {took:.2?}"));
+    assert!(is_done, "released");
     let (took, is_done) = delete(&client, &one, "used").await;
     figure(&format!("one that all of them point to is refused in {took:.2?}"));
     assert!(!is_done && took < HALF_THE_TIMEOUT, "{is_done}, {took:?}");
+    let kept = resident(&installation);
+    figure(&format!("the servers keep {kept:?} MiB"));
+    assert!(kept.iter().all(|kept| *kept < MEMORY_LIMIT), "{kept:?} MiB");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,11 @@ impl Address {
         host.is_some_and(|host| self.hosts.contains(&host))
     }
 
+    /// Whether an entry calls a URL that is not ours.
+    pub(super) fn is_passed_over_by(&self, client: &WebhookClientConfig) -> bool {
+        client.url.is_some() && !self.is_called_by(client)
+    }
+
     /// The names that a certificate must have to be accepted there; the first is that of the Service.
     pub(super) fn names(&self) -> Vec<String> {
         service_names(SERVICE, &self.namespace).into_iter().chain(self.hosts.iter().cloned()).collect()
@@ -87,6 +92,7 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(address.is_called_by(&by_url(url)), expected, "{url}");
+            assert_eq!(address.is_passed_over_by(&by_url(url)), !expected, "{url}");
         }
         assert!(!Address::new("regcred-system", &[]).is_called_by(&by_url("https://regcred.example.com/")));
         for (name, namespace, expected) in [

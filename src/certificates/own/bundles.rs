@@ -35,6 +35,8 @@ pub(super) struct Configuration {
     pub(super) resource_version: String,
     /// Those entries of it that are ours.
     pub(super) entries: Vec<Entry>,
+    /// The names of those that have a name of ours, and call somebody else by a URL.
+    pub(super) elsewhere: Vec<String>,
 }
 
 /// A webhook entry of ours.
@@ -78,11 +80,15 @@ fn configuration<'a>(
         let bundle = client.ca_bundle.as_ref().map_or(&[][..], |bundle| &bundle.0);
         is_ours.then(|| Entry { place, name: name.to_owned(), anchors: TrustAnchor::in_bundle(bundle) })
     };
+    let entries: Vec<_> = entries.collect();
+    let elsewhere =
+        entries.iter().filter(|(name, client)| name.ends_with(DOMAIN) && address.is_passed_over_by(client));
     Configuration {
         kind,
         uid: metadata.uid.clone().unwrap_or_default(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
-        entries: entries.enumerate().filter_map(ours).collect(),
+        elsewhere: elsewhere.map(|(name, _)| (*name).to_owned()).collect(),
+        entries: entries.into_iter().enumerate().filter_map(ours).collect(),
     }
 }
 
@@ -179,6 +185,7 @@ mod tests {
             found,
             [(1, "inject-pull-secrets.regcred.dev"), (6, "url.regcred.dev"), (7, "another.regcred.dev")]
         );
+        assert_eq!(read.elsewhere, ["elsewhere.regcred.dev"], "of which the operator is told");
         assert_eq!((read.uid.as_str(), read.resource_version.as_str()), ("the-uid", "7"));
     }
 

@@ -8,6 +8,7 @@ use kube::Client;
 use thiserror::Error;
 
 use super::address::Address;
+use super::bundles::Configuration;
 use super::cluster::{AccessError, Cluster};
 use super::publication::Publication;
 use super::record::{Former, Record, Signing, Unusable};
@@ -59,6 +60,8 @@ pub struct Keeper {
     pace: Pace,
     /// The failure already told, so that it is not told again with every try.
     told: Option<String>,
+    /// The entries of which it is told that they call somebody else.
+    elsewhere: Vec<String>,
 }
 
 /// What was read, and what a write has to name.
@@ -89,6 +92,7 @@ impl Keeper {
             publication: Publication::default(),
             pace: Pace::default(),
             told: None,
+            elsewhere: Vec::new(),
         })
     }
 
@@ -135,6 +139,18 @@ impl Keeper {
         }
     }
 
+    /// Whoever changes the URLs of our entries alone, or the flag alone, would find out by calls that fail.
+    fn tell_of_other_hosts(&mut self, configurations: &[Configuration]) {
+        let elsewhere: Vec<String> = configurations.iter().flat_map(|one| &one.elsewhere).cloned().collect();
+        if !elsewhere.is_empty() && self.elsewhere != elsewhere {
+            tracing::warn!(
+                entries = elsewhere.join(", "),
+                "these webhook entries call hosts that --webhook-hosts does not name, so their caBundle is not kept; name them there"
+            );
+        }
+        self.elsewhere = elsewhere;
+    }
+
     /// One step; how long to rest after it, if that was the step.
     async fn step(&mut self) -> Result<Option<Duration>, StepError> {
         let Reading { observed, secret, unusable } = self.read().await?;
@@ -164,6 +180,7 @@ impl Keeper {
         // In this order: what has left the record had left the bundles before.
         let secret = self.cluster.secret().await?;
         let configurations = self.cluster.configurations().await?;
+        self.tell_of_other_hosts(&configurations);
         let mut unusable = None;
         let stored =
             match secret.as_ref().map(|secret| Record::read(secret.data.as_ref().unwrap_or(&NO_DATA))) {

@@ -49,6 +49,7 @@ fn trusting(bundles: [&[TrustAnchor]; 2]) -> Vec<Configuration> {
         uid: "any".to_owned(),
         resource_version: "1".to_owned(),
         entries: vec![Entry { place: 0, name: "an-entry.regcred.dev".to_owned(), anchors: anchors.to_vec() }],
+        elsewhere: Vec::new(),
     };
     [Kind::Mutating, Kind::Validating].into_iter().zip(bundles).map(configuration).collect()
 }

@@ -67,6 +67,7 @@ mod tests {
             uid: String::new(),
             resource_version: version.to_string(),
             entries,
+            elsewhere: Vec::new(),
         }]
     }
 

@@ -106,6 +106,7 @@ impl World {
             uid: String::new(),
             resource_version: self.bundles.len().to_string(),
             entries: vec![entry],
+            elsewhere: Vec::new(),
         }]
     }
 

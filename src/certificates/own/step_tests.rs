@@ -45,6 +45,7 @@ fn trusting(bundles: &[&[&str]]) -> Vec<Configuration> {
         uid: number.to_string(),
         resource_version: "1".to_owned(),
         entries: vec![entry(names)],
+        elsewhere: Vec::new(),
     };
     bundles.iter().enumerate().map(configuration).collect()
 }

@@ -48,7 +48,8 @@ pub(super) enum Believed {
 }
 
 impl Kinds {
-    pub(super) fn new(client: Client) -> Self {
+    /// Of this cluster, of which nothing is known yet.
+    pub fn new(client: Client) -> Self {
         Self { client, known: Arc::default() }
     }
 

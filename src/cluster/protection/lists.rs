@@ -28,8 +28,6 @@ use crate::policy::NamespaceAnswer;
 const PER_PAGE: u32 = 500;
 /// How many lists are under way at once: where regcred is limited to some namespaces, there is one for each of them.
 const AT_ONCE: usize = 10;
-/// The longest that a list takes; no review waits longer. Who asks while one hangs is not kept from its own for good.
-const LONGEST: Duration = Duration::from_secs(9);
 /// A list begins once nobody has joined it for so long. The reviews of a wave come some milliseconds apart, on a busy machine with
 /// gaps of tens. 500 deletions by 20 workers, three kinds and two busy cores: with 25 ms each kind was listed 31 to 40 times, with
 /// 50 ms 25 times, which are as many as there are waves, and all was done sooner. For a review that comes alone it is little.
@@ -62,6 +60,8 @@ pub(super) struct Lists {
     /// The places of which a list runs or is about to begin, and who waits for the one that begins next.
     under_way: Arc<Mutex<HashMap<Place, Option<Batch>>>>,
     turns: Arc<Semaphore>,
+    /// The longest that a list takes. Who asks while one hangs is not kept from its own for good.
+    longest: Duration,
 }
 
 /// Those who wait for a list to begin.
@@ -74,8 +74,9 @@ struct Batch {
 }
 
 impl Lists {
-    pub(super) fn new(client: Client, kinds: Kinds) -> Self {
-        Self { client, kinds, under_way: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(super) fn new(client: Client, kinds: Kinds, longest: Duration) -> Self {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Self { client, kinds, under_way: Arc::default(), turns, longest }
     }
 
     /// What a list brings that begins after this is called.
@@ -109,7 +110,7 @@ impl Lists {
     async fn run(self, place: Place) {
         while let Some(batch) = self.gathered(&place).await {
             let list = AssertUnwindSafe(self.list(&place, batch.trust)).catch_unwind();
-            let found = match tokio::time::timeout(LONGEST, list).await {
+            let found = match tokio::time::timeout(self.longest, list).await {
                 Ok(Ok(Ok(uses))) => Ok(Arc::new(uses)),
                 Ok(Ok(Err(error))) => Err(brief(&error)),
                 // It has been logged.

@@ -13,6 +13,7 @@ mod secret;
 pub(super) mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use kube::Client;
@@ -22,10 +23,13 @@ use lists::{Lists, Place};
 
 use crate::configuration::Current;
 use crate::model::ObjectKey;
-use crate::model::protection::{Listing, LiveReferrer, Reservation, SecretAnswer};
+use crate::model::protection::{Bypass, Listing, LiveReferrer, Reservation, SecretAnswer};
 use crate::model::reference::{Referrer, ReferrerKind};
 use crate::model::scope::Scope;
 use crate::review::Requester;
+
+/// The longest that a list takes of the 10 s that a review has.
+const LIST_OF_A_REVIEW: Duration = Duration::from_secs(9);
 
 /// Asks. Clones share what is under way, and which kinds the cluster serves.
 #[derive(Clone)]
@@ -41,7 +45,7 @@ impl Inquiry {
     /// Asks about the namespaces of the scope.
     pub fn new(client: Client, scope: Scope) -> Self {
         let kinds = Kinds::new(client.clone());
-        let lists = Lists::new(client.clone(), kinds.clone());
+        let lists = Lists::new(client.clone(), kinds.clone(), LIST_OF_A_REVIEW);
         Self { client, scope, rules: Current::default(), kinds, lists }
     }
 
@@ -49,6 +53,13 @@ impl Inquiry {
     #[must_use]
     pub fn with_rules(self, rules: Current) -> Self {
         Self { rules, ..self }
+    }
+
+    /// Takes this long for a list, and shares none with reviews: they need not wait for it.
+    #[must_use]
+    pub fn with_lists_of(self, longest: Duration) -> Self {
+        let lists = Lists::new(self.client.clone(), self.kinds.clone(), longest);
+        Self { lists, ..self }
     }
 
     /// Which kinds the cluster serves, for those who watch them.
@@ -100,7 +111,7 @@ impl Inquiry {
     }
 
     /// Whether somebody may let a Secret go although it is in use.
-    pub async fn may_bypass(&self, requester: &Requester, secret: &ObjectKey) -> bool {
-        access::may_bypass(&self.client, requester, secret).await
+    pub async fn bypass(&self, requester: &Requester, secret: &ObjectKey) -> Bypass {
+        access::bypass(&self.client, requester, secret).await
     }
 }

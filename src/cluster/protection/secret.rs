@@ -12,6 +12,7 @@ use super::call;
 use crate::cluster::{FIELD_MANAGER, brief};
 use crate::model::ObjectKey;
 use crate::model::protection::{IN_USE_LABEL, IN_USE_VALUE, Reservation, SecretAnswer, WholeSecret};
+use crate::model::pruned::Pruned;
 
 /// The longest that leaving a reservation takes, of the 10 s that a review has. Many objects may come to point to one Secret at the
 /// same time, and the API server takes up their patches one after the other.
@@ -93,7 +94,8 @@ fn of(key: &ObjectKey) -> Request {
 }
 
 fn whole(text: &str) -> Result<WholeSecret, kube::Error> {
-    serde_json::from_str::<Secret>(text).map(WholeSecret::from).map_err(kube::Error::SerdeError)
+    let Pruned(secret) = serde_json::from_str::<Pruned<Secret>>(text).map_err(kube::Error::SerdeError)?;
+    Ok(WholeSecret::from(secret))
 }
 
 fn answered(answer: Result<WholeSecret, kube::Error>) -> SecretAnswer {

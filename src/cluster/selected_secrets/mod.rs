@@ -11,6 +11,7 @@ use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
 use crate::model::module::SelectedSecret;
+use crate::model::pruned::Pruned;
 use crate::model::scope::Scope;
 use crate::policy::{MOST_SECRETS, NamespaceAnswer, SecretQuery, SecretsAnswer};
 
@@ -79,14 +80,14 @@ impl SelectedSecrets {
         namespace: Option<&str>,
         parameters: &ListParams,
     ) -> Result<Vec<SelectedSecret>, SecretsAnswer> {
-        let api: Api<Secret> = match namespace {
+        let api: Api<Pruned<Secret>> = match namespace {
             None => Api::all(self.client.clone()),
             Some(name) => Api::namespaced(self.client.clone(), name),
         };
         // It is never closed.
         let _turn = self.turns.acquire().await;
         match api.list(parameters).await {
-            Ok(list) => Ok(list.items.iter().map(SelectedSecret::from).collect()),
+            Ok(list) => Ok(list.items.iter().map(|Pruned(secret)| SelectedSecret::from(secret)).collect()),
             // The warning has no room for the name of the account, with which the API server's own words begin.
             Err(kube::Error::Api(status)) if status.code == FORBIDDEN => match namespace {
                 // It has no Secrets, and has taken the rights in it along.

@@ -14,7 +14,11 @@ pub(super) fn concerned(known: &Snapshot, pods: &impl Needs, change: &Change) ->
     let should_be = |credential| should_be_of(known, pods, credential);
     match change {
         Change::Copy(place) => vec![place.clone()],
-        Change::Status(_) | Change::References(_) | Change::MarkedSecret(_) => Vec::new(),
+        // What points to a copy keeps it; when it does not any more, the copy may have to go.
+        Change::References(secret) => {
+            known.copies.contains_key(secret).then(|| secret.clone()).into_iter().collect()
+        }
+        Change::Status(_) | Change::MarkedSecret(_) => Vec::new(),
         Change::Namespace(namespace) | Change::Pods(namespace) => {
             let there = known.copies_in(namespace).map(|(place, _)| place.clone());
             let credentials =
@@ -148,6 +152,10 @@ mod tests {
         &["team-a/regcred-eager", "team-a/regcred-needed", "team-a/regcred-withdrawn", "team-b/regcred-eager"]
     )]
     #[case::a_copy(Change::Copy(ObjectKey::new("team-b", "any")), &["team-b/any"])]
+    #[case::what_points_to_a_copy(
+        Change::References(ObjectKey::new("team-a", "regcred-withdrawn")), &["team-a/regcred-withdrawn"]
+    )]
+    #[case::what_points_to_another_secret(Change::References(ObjectKey::new("team-a", "other")), &[])]
     #[case::a_status(Change::Status("eager".into()), &[])]
     fn a_change_concerns_the_copies_that_are_there_or_should_be(
         #[case] change: Change,

@@ -120,9 +120,11 @@ impl<N: Needs> Planner<'_, N> {
         match self.known.setback(&key, self.now) {
             Some(setback) => Plan::Later(setback.retry_at),
             // No webhook is asked about our own deletions. Whoever takes the copy up from now on changes its version, and when its
-            // label goes the watch tells.
+            // label goes, or what pointed to it before it had one, the watches tell.
             None => match self.there(key, copy, record) {
-                plan if copy.is_in_use && plan.deletes() => Plan::Nothing,
+                plan if plan.deletes() && (copy.is_in_use || self.known.references.has(place)) => {
+                    Plan::Nothing
+                }
                 plan => plan,
             },
         }

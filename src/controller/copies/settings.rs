@@ -20,8 +20,9 @@ pub struct CopySettings {
     #[arg(long, env = "REGCRED_SOURCE_GRACE", value_name = "DURATION", default_value = "10m", value_parser = duration::parse)]
     source_grace: Duration,
 
-    /// After which time a pod that the API server has admitted is stored or never will be: at least twice its
-    /// --request-timeout (60s unless changed). A copy that no pod needs is marked first and deleted that much later
+    /// After which time a pod, or what points to a Secret, that the API server has admitted is stored or never will be: at least
+    /// twice its --request-timeout (60s unless changed). A copy that no pod needs is marked first and deleted that much later,
+    /// and that long a Secret stays that was about to be used. That no Secret in use can vanish rests on it
     #[arg(long, env = "REGCRED_SETTLE_TIME", value_name = "DURATION", default_value = "2m", value_parser = parse_settle_time)]
     settle_time: Duration,
 }

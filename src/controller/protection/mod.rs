@@ -38,6 +38,8 @@ use crate::telemetry::protection_metrics::ProtectionMetrics;
 /// How many Secrets are worked on at once. Nobody waits for it, and after a first start ten thousand may have to be marked: that
 /// takes some minutes, and a fraction of what an API server lets one client do.
 const AT_ONCE: usize = 10;
+/// How long lists may take: nobody waits for them, and a mark that cannot come off for want of one keeps its Secret from being deleted.
+const LONGEST_LIST: Duration = Duration::from_mins(1);
 /// The shortest sleep: changes that come together are looked at together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(5);
 /// How many Secrets are looked at before other tasks get their turn.
@@ -79,7 +81,7 @@ impl Protection {
     async fn lead(&self) {
         let writer = Arc::new(Writer {
             client: self.client.clone(),
-            inquiry: self.inquiry.clone(),
+            inquiry: self.inquiry.clone().with_lists_of(LONGEST_LIST),
             leadership: self.leadership.clone(),
             recorder: self.recorder.clone(),
         });

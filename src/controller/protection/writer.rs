@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -25,12 +25,11 @@ use crate::leadership::Leadership;
 use crate::model::ObjectKey;
 use crate::model::guarded_patch::{Guard, GuardedPatch};
 use crate::model::protection::{IN_USE_LABEL, IN_USE_VALUE, Listing, LiveReferrer, Reservation};
+use crate::model::pruned::Pruned;
 use crate::model::reference::Referrer;
 
 /// How many looks at referrers are under way for one Secret.
 const LOOKS_AT_ONCE: usize = 4;
-/// How long lists may take: nobody waits for them, and in a large namespace they take a while.
-const LIST_TIMEOUT: Duration = Duration::from_mins(1);
 /// What is said of what was not answered.
 const OUT_OF_TIME: &str = "the API server did not answer in time";
 
@@ -43,7 +42,7 @@ pub(super) struct Writer {
 }
 
 /// The metadata of Secrets: what is in them never comes here.
-type Secrets = Api<PartialObjectMeta<Secret>>;
+type Secrets = Api<Pruned<PartialObjectMeta<Secret>>>;
 
 impl Writer {
     /// Carries out a plan.
@@ -73,7 +72,7 @@ impl Writer {
         let begun = Instant::now();
         let api = self.api(secret);
         let found = match self.answer(secret, api.get_opt(&secret.name)).await {
-            Ok(Some(found)) => found.metadata,
+            Ok(Some(Pruned(found))) => found.metadata,
             Ok(None) => return Outcome::Gone(Absence::Gone, begun),
             Err(outcome) => return outcome,
         };
@@ -130,8 +129,7 @@ impl Writer {
         referrers: Vec<Arc<Referrer>>,
     ) -> BTreeMap<Arc<Referrer>, LiveReferrer> {
         let looks = referrers.into_iter().map(|referrer| async move {
-            let look = tokio::time::timeout(WRITE_TIMEOUT, self.inquiry.referrer(&referrer)).await;
-            let live = look.unwrap_or_else(|_| LiveReferrer::Unknown(OUT_OF_TIME.into()));
+            let live = self.inquiry.referrer(&referrer).await;
             if let LiveReferrer::Unknown(reason) = &live {
                 tracing::warn!(%secret, kind = %referrer.kind, %reason, "what may point to a Secret could not be looked at");
             }
@@ -141,8 +139,7 @@ impl Writer {
     }
 
     async fn list(&self, secret: &ObjectKey, guard: Guard) -> Outcome {
-        let listed = tokio::time::timeout(LIST_TIMEOUT, self.inquiry.referrers(secret, Trust::Fresh)).await;
-        let listing = listed.unwrap_or_else(|_| Listing::Unknown(OUT_OF_TIME.into()));
+        let listing = self.inquiry.referrers(secret, Trust::Fresh).await;
         if let Listing::Unknown(reason) = &listing {
             tracing::warn!(%secret, %reason, "what may point to a Secret could not be listed; its mark stays");
         }

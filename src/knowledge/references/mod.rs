@@ -125,16 +125,10 @@ impl References {
         let uses = referrers.filter_map(|referrer| {
             let pointers = self.said.get(referrer)?;
             let places = pointers.secrets.iter().filter(|reference| reference.secret == *secret);
-            let users = self.of_bindings.get(&**referrer).into_iter().flatten();
-            let users = users.filter_map(|user| {
-                let (_, path) =
-                    self.said.get(user)?.bindings.iter().find(|(named, _)| *named == **referrer)?;
-                Some((Arc::clone(user), *path))
-            });
             Some(Use {
                 referrer: Arc::clone(referrer),
                 places: places.cloned().collect(),
-                users: users.collect(),
+                users: self.users(referrer),
             })
         });
         uses.collect()
@@ -148,6 +142,16 @@ impl References {
     ) -> BTreeMap<&Selection, &imbl::OrdSet<Arc<Referrer>>> {
         let selecting = self.of_selections.iter().filter(|(selection, _)| selection.selector.selects(labels));
         selecting.map(|(selection, referrers)| (&**selection, referrers)).collect()
+    }
+
+    /// The objects that name a binding, in order, and the field by which each does.
+    pub fn users(&self, binding: &Referrer) -> Vec<(Arc<Referrer>, &'static str)> {
+        let users = self.of_bindings.get(binding).into_iter().flatten();
+        let users = users.filter_map(|user| {
+            let (_, path) = self.said.get(user)?.bindings.iter().find(|(named, _)| named == binding)?;
+            Some((Arc::clone(user), *path))
+        });
+        users.collect()
     }
 
     /// How many objects point to anything.

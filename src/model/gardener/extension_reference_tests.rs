@@ -163,7 +163,7 @@ fn a_secret_that_is_not_there_is_told_as_upstream_does(
 #[rstest]
 #[case(Content::Credentials, 4, 0)]
 #[case(Content::CaBundle, 2, 0)]
-#[case(Content::ClientCertificate, 1, 0)]
+#[case(Content::ClientCertificate, 4, 0)]
 #[case(Content::Any, 0, 0)]
 fn a_secret_is_judged_by_what_it_is_for(
     #[case] content: Content,
@@ -185,16 +185,30 @@ fn what_would_break_a_cache_is_a_warning_of_its_secret_alone() {
 }
 
 #[rstest]
-#[case(Some(true), None)]
-#[case(Some(false), Some("tls: Invalid value: \"rsyslog-relp-tls\": secret foo/bar must be immutable"))]
-#[case(None, Some("tls: Invalid value: \"rsyslog-relp-tls\": secret foo/bar must be immutable"))]
-fn a_client_certificate_of_rsyslog_is_immutable(
-    #[case] immutable: Option<bool>,
-    #[case] expected: Option<&str>,
+#[case::good(json!({"ca": "", "crt": "", "key": ""}), json!(true), &[])]
+#[case::mutable(json!({"ca": "", "crt": "", "key": ""}), json!(false), &["must be immutable"])]
+#[case::that_does_not_say(json!({"ca": "", "crt": "", "key": ""}), json!(null), &["must be immutable"])]
+#[case::without_a_key(json!({"ca": "", "crt": ""}), json!(true), &["is missing key value"])]
+#[case::with_other_names(
+    json!({"ca.crt": "", "tls.crt": "", "tls.key": ""}), json!(false),
+    &["is missing ca value", "is missing crt value", "is missing key value", "must be immutable"]
+)]
+#[case::with_more(
+    json!({"ca": "", "crt": "", "key": "", "more": ""}), json!(true), &["should have only three data entries"]
+)]
+fn a_client_certificate_of_rsyslog_is_complete_and_immutable(
+    #[case] data: Value,
+    #[case] immutable: Value,
+    #[case] expected: &[&str],
 ) {
     let metadata = json!({"namespace": "foo", "name": "bar"});
-    let secret: Secret =
-        serde_json::from_value(json!({"metadata": metadata, "immutable": immutable})).unwrap();
+    let secret = json!({"metadata": metadata, "immutable": immutable, "data": data});
+    let secret: Secret = serde_json::from_value(secret).unwrap();
     let errors = rsyslog_relp::tls_errors(&secret, "rsyslog-relp-tls", &FieldPath::new("tls"));
-    assert_eq!(errors.first().map(ToString::to_string).as_deref(), expected);
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|fault| format!("tls: Invalid value: \"rsyslog-relp-tls\": secret foo/bar {fault}"))
+        .collect();
+    assert_eq!(errors, expected);
 }

@@ -3,10 +3,12 @@
 //! A Secret that is in use has a label, by which the API server knows whom to ask, also while nobody answers. Whoever is about to
 //! point to it leaves a reservation first: so the API server looks at a deletion anew that it is about to carry out.
 
+mod bypass;
 mod live;
 mod reservation;
 mod secret;
 
+pub use bypass::{BYPASS_GROUP, BYPASS_RESOURCE, BYPASS_VERB, Bypass};
 pub use live::{Listing, LiveReferrer};
 pub use reservation::{Claim, Reservation, reservations, reserved};
 pub use secret::{SecretAnswer, WholeSecret};
@@ -22,8 +24,8 @@ pub const RESERVATION_PREFIX: &str = "reservation.regcred.dev/";
 pub const MOST_RESERVATIONS: usize = 100;
 /// The annotation by which somebody who may do so lets a Secret go although it is in use. Its value says why.
 pub const ALLOW_DELETION: &str = "regcred.dev/allow-deletion";
-/// The finalizers by which Gardener holds Secrets: of Shoots, and of the two kinds of bindings, of which the last was called otherwise
-/// before (`pkg/apis/core/v1beta1/constants`).
+/// The finalizers by which Gardener holds Secrets: for Shoots, for the two kinds of bindings, and the one that it put on all Secrets of
+/// bindings in earlier releases (`pkg/apis/core/v1beta1/constants`).
 pub const PROTECTING_FINALIZERS: [&str; 4] = [
     "gardener.cloud/reference-protection",
     "gardener.cloud/secretbinding",

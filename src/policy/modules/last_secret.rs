@@ -14,6 +14,7 @@ use crate::knowledge::Snapshot;
 use crate::model::json::Json;
 use crate::model::module::{SECRET_LABEL, SelectedSecret, Selection, Selector};
 use crate::model::protection::LiveReferrer;
+use crate::model::pruned::Pruned;
 use crate::model::reference::Referrer;
 use crate::policy::shown::{NAMED, counted, shown_at_length};
 use crate::policy::{Answers, Decision, Need, Outcome, Reason, SecretsAnswer, Step};
@@ -132,7 +133,7 @@ struct Lost {
 impl Lost {
     /// `None` of a request that takes no Secret away from anybody, or one of which the API server does not ask.
     fn by(request: &Request<'_>) -> Option<Self> {
-        let old: Secret = serde_json::from_str(request.old_object?.get()).ok()?;
+        let Pruned(old) = serde_json::from_str::<Pruned<Secret>>(request.old_object?.get()).ok()?;
         let labels = old.metadata.labels.clone().unwrap_or_default();
         let is_going = match request.object {
             Some(new) => Json::from(new).is_terminating(),

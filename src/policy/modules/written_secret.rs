@@ -7,6 +7,7 @@ use crate::knowledge::Snapshot;
 use crate::model::json::Json;
 use crate::model::keyring::{ImagePattern, Keyring};
 use crate::model::module::{Content, SECRET_LABEL, SelectedSecret};
+use crate::model::pruned::Pruned;
 use crate::policy::shown::shown;
 use crate::policy::{Decision, Reason, Warnings};
 use crate::review::Request;
@@ -15,8 +16,8 @@ use crate::review::Request;
 pub(super) fn decide(request: &Request<'_>, known: &Snapshot, rules: &Modules) -> Decision {
     match request.object {
         Some(object) if concerns(object.into(), request.old_object.map(Json::from)) => {
-            match serde_json::from_str::<Secret>(object.get()) {
-                Ok(secret) => judge(&secret, request.namespace(), known, rules),
+            match serde_json::from_str::<Pruned<Secret>>(object.get()) {
+                Ok(Pruned(secret)) => judge(&secret, request.namespace(), known, rules),
                 Err(error) => Decision::unreadable("Secret", &error),
             }
         }

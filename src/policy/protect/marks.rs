@@ -9,11 +9,13 @@ use crate::review::Request;
 
 pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
     let not_concerned = || Step::Decided(Decision::allow(Reason::NotConcerned));
-    let Some(new) = metadata(request.object) else { return not_concerned() };
+    let (Ok(Some(new)), Ok(old)) = (metadata(request.object), metadata(request.old_object)) else {
+        return not_concerned();
+    };
     if is_own(request, known) || new.deletion_timestamp.is_some() {
         return not_concerned();
     }
-    let (was_marked, taken) = match metadata(request.old_object) {
+    let (was_marked, taken) = match old {
         Some(old) => (is_marked(&old), taken_away(&old, &new)),
         None => (known.references.has(&key(request, &new)), Vec::new()),
     };

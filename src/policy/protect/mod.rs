@@ -19,6 +19,8 @@ use serde_json::value::RawValue;
 use crate::knowledge::Snapshot;
 use crate::model::ObjectKey;
 use crate::model::protection::IN_USE_LABEL;
+use crate::model::pruned::Pruned;
+use crate::policy::{Decision, Outcome, Reason, Step};
 use crate::review::Request;
 
 /// An object, of which only the metadata is read.
@@ -28,9 +30,31 @@ struct Stored {
     metadata: ObjectMeta,
 }
 
-/// The metadata of an object; `None` of what the API server cannot have sent.
-fn metadata(object: Option<&RawValue>) -> Option<ObjectMeta> {
-    serde_json::from_str::<Stored>(object?.get()).ok().map(|stored| stored.metadata)
+/// The metadata of an object, or of none; nothing of what cannot be read, which is not for deciding that it does not matter.
+fn metadata(object: Option<&RawValue>) -> Result<Option<ObjectMeta>, Unreadable> {
+    let Some(object) = object else { return Ok(None) };
+    let Pruned(stored) = serde_json::from_str::<Pruned<Stored>>(object.get()).map_err(|_| Unreadable)?;
+    Ok(Some(stored.metadata))
+}
+
+/// The API server has sent a Secret that is none.
+#[derive(Debug, Clone, Copy)]
+struct Unreadable;
+
+impl Unreadable {
+    /// What an entry says of it that fails closed.
+    fn refuse() -> Step {
+        let sentence = "the metadata of this Secret could not be read, and it may be in use; try again";
+        let outcome = Outcome::Postponed(sentence.to_owned());
+        Step::Decided(Decision { outcome, ..Decision::allow(Reason::Unreadable) })
+    }
+
+    /// What an entry says of it that fails open.
+    fn allow() -> Step {
+        let mut decision = Decision::allow(Reason::Unreadable);
+        decision.warnings.add("could not read the metadata of this Secret, so not see if it is in use");
+        Step::Decided(decision)
+    }
 }
 
 /// The Secret that a request is about. A deletion of several names none, and neither does a creation that leaves the name to the API

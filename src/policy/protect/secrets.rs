@@ -5,27 +5,29 @@ use std::sync::Arc;
 
 use kube::core::ObjectMeta;
 
-use super::words::{self, Used};
-use super::{is_marked, is_own, key, metadata};
+use super::words::{self, Used, User};
+use super::{Unreadable, is_marked, is_own, key, metadata};
 use crate::knowledge::Snapshot;
 use crate::model::protection::{
-    ALLOW_DELETION, Listing, LiveReferrer, PROTECTING_FINALIZERS, Reservation, reservations,
+    ALLOW_DELETION, Bypass, Listing, LiveReferrer, PROTECTING_FINALIZERS, Reservation, reservations,
 };
-use crate::model::reference::Referrer;
+use crate::model::reference::{Reference, Referrer};
 use crate::policy::{Answers, Decision, Need, Outcome, Reason, Step};
 use crate::review::Request;
 
 /// How many of the objects that the watches show are looked at before everything is listed: one that is confirmed decides, and
 /// people are told of no more.
-const CONFIRMED: usize = 5;
+const LOOKED_AT_FIRST: usize = 5;
 
-/// Decides about a Secret that has the mark of those in use. It is the one entry that fails closed.
+/// Decides about a Secret that has the mark of those in use. Its entry fails closed.
 pub(in crate::policy) fn decide_marked(request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
-    let Some(old) = metadata(request.old_object) else { return not_concerned() };
-    if !is_marked(&old) || is_own(request, known) {
+    let (Ok(old), Ok(new)) = (metadata(request.old_object), metadata(request.object)) else {
+        return Unreadable::refuse();
+    };
+    let Some(old) = old.filter(|old| is_marked(old) && !is_own(request, known)) else {
         return not_concerned();
-    }
-    match metadata(request.object) {
+    };
+    match new {
         Some(new) if &*request.operation == "UPDATE" => update(&old, &new, request, known, answers),
         _ => delete(&old, request, known, answers),
     }
@@ -34,8 +36,9 @@ pub(in crate::policy) fn decide_marked(request: &Request<'_>, known: &Snapshot, 
 /// Decides about a Secret that is not marked, which it may be in use all the same: from before regcred, or as of a moment ago.
 pub(in crate::policy) fn decide_unmarked(request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
     match metadata(request.old_object) {
-        Some(old) if !is_marked(&old) && !is_own(request, known) => delete(&old, request, known, answers),
-        _ => not_concerned(),
+        Ok(Some(old)) if !is_marked(&old) && !is_own(request, known) => delete(&old, request, known, answers),
+        Ok(_) => not_concerned(),
+        Err(Unreadable) => Unreadable::allow(),
     }
 }
 
@@ -108,25 +111,26 @@ pub(super) fn is_settled(reservation: &Reservation, known: &Snapshot, answers: &
 /// earlier need not show the very write that settled a reservation.
 fn let_go(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
     let secret = key(request, old);
-    let is_allowed =
+    let asks_for_bypass =
         old.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(ALLOW_DELETION));
-    if is_allowed {
-        match answers.may_bypass {
+    if asks_for_bypass {
+        match &answers.bypass {
             None => {
                 let requester = request.user_info.requester();
-                return Step::Needs(vec![Need::MayBypass { requester, secret }]);
+                return Step::Needs(vec![Need::Bypass { requester, secret }]);
             }
-            Some(true) => {
+            Some(Bypass::Allowed) => {
                 let mut decision = Decision::allow(Reason::Bypassed);
                 decision.warnings.add(words::bypassed(&secret));
                 return Step::Decided(decision);
             }
-            Some(false) => {}
+            Some(Bypass::Denied | Bypass::Unknown(_)) => {}
         }
     }
+    let bypass = answers.bypass.as_ref();
     let (reservations, uses) = (reservations(old), known.references.of(&secret));
     let claimed = reservations.iter().map(|reservation| &reservation.claim.referrer);
-    let needs = unread(claimed.chain(uses.iter().take(CONFIRMED).map(|one| &*one.referrer)), answers);
+    let needs = unread(claimed.chain(uses.iter().take(LOOKED_AT_FIRST).map(|one| &*one.referrer)), answers);
     if !needs.is_empty() {
         return Step::Needs(needs);
     }
@@ -137,11 +141,9 @@ fn let_go(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &A
         .filter(|(_, places)| !places.is_empty())
         .collect();
     if !confirmed.is_empty() {
-        let unseen = uses.iter().skip(CONFIRMED).filter(|one| !confirmed.contains_key(&one.referrer)).count();
-        return refuse(
-            &Used { secret: &secret, by: confirmed.into_iter().collect(), more: unseen },
-            is_allowed,
-        );
+        let unseen =
+            uses.iter().skip(LOOKED_AT_FIRST).filter(|one| !confirmed.contains_key(&one.referrer)).count();
+        return refuse(&Used { secret: &secret, by: users(confirmed, known), more: unseen }, bypass);
     }
     if let Some(open) = reservations.iter().find(|reservation| !is_settled(reservation, known, answers)) {
         let referrer = &open.claim.referrer;
@@ -157,7 +159,10 @@ fn let_go(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &A
             Step::Needs(vec![Need::Referrers { secret, is_marked }])
         }
         Some(Listing::Complete(by)) if by.is_empty() => Step::Decided(free(old)),
-        Some(Listing::Complete(by)) => refuse(&Used { secret: &secret, by: by.clone(), more: 0 }, is_allowed),
+        Some(Listing::Complete(by)) => {
+            let by = users(by.iter().cloned(), known);
+            refuse(&Used { secret: &secret, by, more: 0 }, bypass)
+        }
         Some(Listing::Unknown(reason)) if is_marked(old) || !uses.is_empty() => {
             postpone(Reason::Unknown, words::unknown(&secret, reason))
         }
@@ -167,6 +172,15 @@ fn let_go(old: &ObjectMeta, request: &Request<'_>, known: &Snapshot, answers: &A
             Step::Decided(decision)
         }
     }
+}
+
+/// What is told of those that point to a Secret.
+fn users(by: impl IntoIterator<Item = (Arc<Referrer>, Vec<Reference>)>, known: &Snapshot) -> Vec<User> {
+    let user = |(referrer, places): (Arc<Referrer>, _)| {
+        let users = known.references.users(&referrer).into_iter().map(|(user, _)| user).collect();
+        User { referrer, places, users }
+    };
+    by.into_iter().map(user).collect()
 }
 
 /// Nothing points to it. What Gardener has not let go of yet stays as it is until then.
@@ -179,8 +193,13 @@ fn free(old: &ObjectMeta) -> Decision {
     decision
 }
 
-fn refuse(used: &Used<'_>, was_to_be_allowed: bool) -> Step {
-    let outcome = Outcome::Denied(words::in_use(used, was_to_be_allowed));
+/// For good, unless somebody who may have the right to let it go could not be asked about.
+fn refuse(used: &Used<'_>, bypass: Option<&Bypass>) -> Step {
+    let sentence = words::in_use(used, bypass);
+    let outcome = match bypass {
+        Some(Bypass::Unknown(_)) => Outcome::Postponed(sentence),
+        _ => Outcome::Denied(sentence),
+    };
     Step::Decided(Decision { outcome, ..Decision::allow(Reason::InUse) })
 }
 

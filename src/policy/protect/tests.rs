@@ -4,3 +4,4 @@ mod deletions;
 mod facts;
 mod marks;
 mod scene;
+mod texts;

@@ -11,7 +11,7 @@ use super::server::{SHOOTS, Server, key, referrer, shoot};
 use crate::cluster::protection::Inquiry;
 use crate::cluster::tests::{Answer, client, failure};
 use crate::model::ObjectKey;
-use crate::model::protection::{Claim, LiveReferrer, Reservation, SecretAnswer};
+use crate::model::protection::{Bypass, Claim, LiveReferrer, Reservation, SecretAnswer};
 use crate::model::reference::{Referrer, ReferrerKind};
 use crate::model::scope::Scope;
 use crate::review::Requester;
@@ -116,7 +116,7 @@ async fn an_api_server_that_hangs_is_not_waited_for_longer_than_a_review_may_tak
     let begun = tokio::time::Instant::now();
     assert_eq!(inquiry.secret(&key("s")).await, late());
     assert!(matches!(inquiry.referrer(&referrer("a")).await, LiveReferrer::Unknown(_)));
-    assert!(!inquiry.may_bypass(&requester(), &key("s")).await);
+    assert!(matches!(inquiry.bypass(&requester(), &key("s")).await, Bypass::Unknown(_)));
     assert_eq!(begun.elapsed(), Duration::from_secs(9), "3 seconds each");
     let begun = tokio::time::Instant::now();
     assert_eq!(inquiry.reserve(&key("s"), "1", &reservation()).await, late());
@@ -210,20 +210,20 @@ fn requester() -> Requester {
 }
 
 #[rstest]
-#[case::allowed(201, json!({"allowed": true}), true)]
-#[case::not_allowed(201, json!({"allowed": false}), false)]
-#[case::denied(201, json!({"allowed": true, "denied": true}), false)]
-#[case::not_asked(403, json!({"allowed": true}), false)]
+#[case::allowed(201, json!({"allowed": true}), Bypass::Allowed)]
+#[case::not_allowed(201, json!({"allowed": false}), Bypass::Denied)]
+#[case::denied(201, json!({"allowed": true, "denied": true}), Bypass::Denied)]
+#[case::not_asked(403, json!({"allowed": true}), Bypass::Unknown("no".into()))]
 #[tokio::test]
 async fn who_may_let_a_secret_in_use_go_is_for_the_api_server_to_say(
     #[case] code: u16,
     #[case] status: Value,
-    #[case] expected: bool,
+    #[case] expected: Bypass,
 ) {
     let server = Server::default();
     let answer = if code == 403 { failure(403, "no").1 } else { json!({"spec": {}, "status": status}) };
     server.say("/apis/authorization.k8s.io/v1/subjectaccessreviews", code, answer);
-    assert_eq!(server.inquiry(&[]).may_bypass(&requester(), &key("s")).await, expected);
+    assert_eq!(server.inquiry(&[]).bypass(&requester(), &key("s")).await, expected);
     let spec = json!({
         "user": "jane", "uid": "uid-of-jane", "groups": ["admins"], "extra": {"scopes": ["all"]},
         "resourceAttributes": {

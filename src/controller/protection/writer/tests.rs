@@ -1,6 +1,7 @@
 //! What is asked of the API server when a plan is carried out. What the API server makes of it is shown elsewhere.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::Value;

@@ -20,16 +20,13 @@ pub fn credential_warnings(secret: &Secret) -> Vec<String> {
     let password = data(secret, PASSWORD).map(String::from_utf8_lossy).unwrap_or_default();
     let secret_key = quote(&key(secret));
     let mut warnings = Vec::new();
-    let of_username = |fault: &str| {
-        format!(
-            "the username in the secret {secret_key} {fault}: the registry cache will not start, or log in as nobody"
-        )
-    };
+    let of_username =
+        |fault: &str| format!("username in secret {secret_key} {fault}: the cache fails, or is nobody");
     if username.starts_with(INDICATORS) {
-        warnings.push(of_username("begins with a character that means something else in YAML"));
+        warnings.push(of_username("begins with a sign of YAML's"));
     }
     if username.ends_with(':') {
-        warnings.push(of_username("ends with a colon, which makes a key of it in YAML"));
+        warnings.push(of_username("ends with a colon"));
     }
     if NULLS.contains(&&*username) {
         warnings.push(of_username("means nothing in YAML"));
@@ -45,14 +42,12 @@ pub fn credential_warnings(secret: &Secret) -> Vec<String> {
     let line = password.trim_end_matches(['\n', '\r']);
     if line.len() < password.len() {
         warnings.push(format!(
-            "the password in the secret {secret_key} ends with a line break: the registry cache will log in with a space \
-             after it; create the Secret anew without it (echo -n)"
+            "password in secret {secret_key} ends with a line break: the cache cannot log in; use echo -n"
         ));
     }
     if line.contains(char::is_control) {
         warnings.push(format!(
-            "the password in the secret {secret_key} holds a control character: the registry cache will not start, or log \
-             in with another password"
+            "password in secret {secret_key} holds a control character: the cache cannot log in"
         ));
     }
     warnings

@@ -5,6 +5,7 @@
 //! must leave no mark. The second is at the Secret with the reservation on it, which is from then on not deleted unseen: that one
 //! counts.
 
+mod bindings;
 mod extensions;
 mod judgement;
 mod words;
@@ -12,31 +13,29 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use self::bindings::{behind, dangling, new_bindings};
 use self::extensions::Findings;
 use self::judgement::{Demand, Looked, Sight, Verdict, looked_at};
-use super::is_own;
 use crate::knowledge::Snapshot;
 use crate::model::ObjectKey;
 use crate::model::json::Json;
-use crate::model::protection::{Claim, LiveReferrer, Reservation, SecretAnswer};
+use crate::model::protection::{Claim, Reservation, SecretAnswer};
 use crate::model::reference::{Pointers, Referrer, ReferrerKind};
 use crate::policy::{Answers, Decision, Need, Outcome, Reason, Step};
 use crate::review::Request;
 
 /// The most Secrets that are looked at for one object: each is read, and marked, within one request.
-const MOST_SECRETS: usize = 50;
+const MOST_AT_ONCE: usize = 50;
 
 /// Decides about an object that may point to Secrets.
 pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, answers: &Answers) -> Step {
     match Change::of(request) {
-        Some(change) if !is_own(request, known) && !change.is_terminating() => {
-            change.decide(request, known, answers)
-        }
+        Some(change) if !change.is_terminating() => change.decide(request, known, answers),
         _ => Step::Decided(Decision::allow(Reason::NotConcerned)),
     }
 }
@@ -89,26 +88,26 @@ impl<'a> Change<'a> {
         let unseen: BTreeSet<&Arc<str>> = unseen.map(|secret| &secret.key.namespace).collect();
         verdict.warned.extend(unseen.into_iter().map(|namespace| words::unseen(namespace)));
         secrets.retain(|secret| is_seen(&secret.key.namespace));
-        if secrets.len() > MOST_SECRETS {
-            verdict.refused.push(words::too_many(secrets.len(), MOST_SECRETS));
+        if secrets.len() > MOST_AT_ONCE {
+            verdict.refused.push(words::too_many(secrets.len(), MOST_AT_ONCE));
             return verdict.into_step(true);
         }
-        let bindings: Vec<_> = bindings
-            .into_iter()
-            .filter(|(binding, _)| {
-                is_seen(&binding.key.namespace) && known.references.pointers(binding).is_none()
-            })
-            .collect();
+        let bindings: Vec<_> =
+            bindings.into_iter().filter(|(binding, _)| is_seen(&binding.key.namespace)).collect();
         let needs = unread(&secrets, &bindings, answers);
         if !needs.is_empty() {
             return Step::Needs(needs);
         }
-        for (binding, path) in bindings {
-            let is_there = answers.referrers.get(binding);
-            if !binding.key.can_exist() || matches!(is_there, Some(LiveReferrer::Absent)) {
-                verdict.warned.push(words::dangling(binding, path));
-            }
+        let behind = behind(&bindings, answers).filter(|behind| is_seen(&behind.secret.namespace));
+        let behind: Vec<_> = behind.collect();
+        let unread = behind.iter().map(|behind| &behind.secret);
+        let unread = unread.filter(|key| key.can_exist() && !answers.referenced.contains_key(key));
+        let needs: Vec<Need> = unread.cloned().map(Need::ReferencedSecret).collect();
+        if !needs.is_empty() {
+            return Step::Needs(needs);
         }
+        verdict.warned.extend(dangling(&bindings, answers));
+        verdict.warned.extend(behind.iter().filter_map(|behind| behind.warning(answers)));
         let first =
             judged(&secrets, verdict.clone(), |secret| Sight::Read(answer(&answers.referenced, secret)));
         if !first.allows() || request.is_dry_run() {
@@ -155,13 +154,6 @@ fn names(pointers: &Pointers, secret: &ObjectKey) -> bool {
 fn metadata(object: &RawValue, field: &str) -> Option<Arc<str>> {
     let text = Json::from(object).at(&["metadata", field])?.text()?;
     (!text.is_empty()).then(|| Arc::from(&*text))
-}
-
-/// The bindings that an object did not name before.
-fn new_bindings<'p>(now: &'p Pointers, before: &Pointers) -> Vec<(&'p Referrer, &'static str)> {
-    let before: HashSet<&Referrer> = before.bindings.iter().map(|(binding, _)| binding).collect();
-    let new = now.bindings.iter().filter(|(binding, _)| !before.contains(binding));
-    new.map(|(binding, path)| (binding, *path)).collect()
 }
 
 /// What has not been read yet. What cannot exist need not be.

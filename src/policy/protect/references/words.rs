@@ -81,6 +81,11 @@ pub(super) fn dangling(binding: &Referrer, path: &str) -> String {
     format!("{path}: there is no {}", shown_at_length(binding))
 }
 
+/// That the Secret of a binding is not there, or will not be for long.
+pub(super) fn useless(binding: &Referrer, secret: &ObjectKey, fault: &str) -> String {
+    format!("Secret {} of {} {fault}", shown_at_length(secret), shown_at_length(binding))
+}
+
 /// That something is wrong which was so before.
 pub(super) fn as_before(error: &str) -> String {
     format!("wrong already: {error}")

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::configuration::Configuration;
 use crate::knowledge::Index;
 use crate::model::ObjectKey;
-use crate::model::protection::{Claim, Listing, LiveReferrer, Reservation};
+use crate::model::protection::{Bypass, Claim, Listing, LiveReferrer, Reservation};
 use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
 use crate::policy::{Answers, Decision, Need, Rule, Step};
 use crate::review;
@@ -68,9 +68,11 @@ pub(super) fn annotated(reservations: &[Reservation]) -> Vec<(String, String)> {
 pub(super) struct Cluster {
     pub(super) live: BTreeMap<Referrer, LiveReferrer>,
     pub(super) listing: Option<Listing>,
-    pub(super) may_bypass: bool,
+    pub(super) bypass: Option<Bypass>,
     /// What the watches have shown.
     pub(super) watched: Vec<Referrer>,
+    /// Shoots, and the bindings that they name as the watches have shown.
+    pub(super) bound: Vec<(Referrer, Referrer)>,
     /// The uids of those whose deletion the watches have shown.
     pub(super) deleted: Vec<&'static str>,
 }
@@ -99,6 +101,10 @@ impl Cluster {
         index.know_own_user(OWN_USER);
         for referrer in &self.watched {
             index.apply_referrer(referrer.clone(), pointers());
+        }
+        for (user, binding) in &self.bound {
+            let bindings = vec![(binding.clone(), "spec.secretBindingName")];
+            index.apply_referrer(user.clone(), Pointers { bindings, ..Pointers::default() });
         }
         for uid in &self.deleted {
             index.delete_referrer(shoot("a"), uid);
@@ -134,8 +140,8 @@ impl Cluster {
                 answers.listing = Some(self.listing.clone().unwrap_or(Listing::Complete(Vec::new())));
                 format!("list for {secret}")
             }
-            Need::MayBypass { requester, secret } => {
-                answers.may_bypass = Some(self.may_bypass);
+            Need::Bypass { requester, secret } => {
+                answers.bypass = Some(self.bypass.clone().unwrap_or(Bypass::Denied));
                 format!("may {} bypass {secret}", requester.username)
             }
             need => panic!("{need:?} is not asked about a Secret"),

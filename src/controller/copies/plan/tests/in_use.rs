@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::protection::{IN_USE_LABEL, IN_USE_VALUE};
+use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
 
 fn in_use(copy: &mut Secret) {
     copy.metadata.labels.get_or_insert_default().insert(IN_USE_LABEL.into(), IN_USE_VALUE.into());
@@ -34,6 +35,18 @@ fn a_copy_in_use_stays(
         scene.at(0);
         assert_eq!(scene.at(seconds), expected, "in use: {is_in_use}");
     }
+}
+
+#[test]
+fn a_copy_that_something_points_to_stays_before_it_has_the_label() {
+    let mut scene = Scene::new().copy(|_| {}).with_other_namespaces();
+    let key = ObjectKey::new(PLACE.0, PLACE.1);
+    let shoot = Referrer { kind: ReferrerKind::Shoot, key: ObjectKey::new("team-a", "shoot") };
+    let secrets = vec![Reference::new(key, "spec.resources[0]")];
+    scene.index.apply_referrer(shoot.clone(), Pointers::to(secrets));
+    assert_eq!(scene.at(0), "nothing");
+    scene.index.delete_referrer(shoot, "1");
+    assert_eq!(scene.at(1), "withdraw");
 }
 
 #[test]

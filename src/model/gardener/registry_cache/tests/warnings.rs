@@ -1,6 +1,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::policy::Warnings;
 
 #[rstest]
 #[case("john", "swordfish")]
@@ -14,27 +15,25 @@ fn what_works_is_no_warning(#[case] username: &str, #[case] password: &str) {
 }
 
 #[rstest]
-#[case::with_a_star("*john", "begins with a character that means something else in YAML")]
-#[case::with_an_ampersand("&john", "begins with a character that means something else in YAML")]
-#[case::with_an_exclamation_mark("!john", "begins with a character that means something else in YAML")]
-#[case::with_an_at_sign("@john", "begins with a character that means something else in YAML")]
-#[case::with_a_percent_sign("%john", "begins with a character that means something else in YAML")]
-#[case::with_a_hash("#john", "begins with a character that means something else in YAML")]
-#[case::with_a_bracket("[john", "begins with a character that means something else in YAML")]
-#[case::with_a_brace("{john", "begins with a character that means something else in YAML")]
-#[case::with_a_quote("'john", "begins with a character that means something else in YAML")]
-#[case::with_a_double_quote("\"john", "begins with a character that means something else in YAML")]
-#[case::with_a_bar("|john", "begins with a character that means something else in YAML")]
-#[case::with_an_angle_bracket(">john", "begins with a character that means something else in YAML")]
-#[case::with_a_backtick("`john", "begins with a character that means something else in YAML")]
-#[case::with_a_colon_at_the_end("john:", "ends with a colon, which makes a key of it in YAML")]
+#[case::with_a_star("*john", "begins with a sign of YAML's")]
+#[case::with_an_ampersand("&john", "begins with a sign of YAML's")]
+#[case::with_an_exclamation_mark("!john", "begins with a sign of YAML's")]
+#[case::with_an_at_sign("@john", "begins with a sign of YAML's")]
+#[case::with_a_percent_sign("%john", "begins with a sign of YAML's")]
+#[case::with_a_hash("#john", "begins with a sign of YAML's")]
+#[case::with_a_bracket("[john", "begins with a sign of YAML's")]
+#[case::with_a_brace("{john", "begins with a sign of YAML's")]
+#[case::with_a_quote("'john", "begins with a sign of YAML's")]
+#[case::with_a_double_quote("\"john", "begins with a sign of YAML's")]
+#[case::with_a_bar("|john", "begins with a sign of YAML's")]
+#[case::with_an_angle_bracket(">john", "begins with a sign of YAML's")]
+#[case::with_a_backtick("`john", "begins with a sign of YAML's")]
+#[case::with_a_colon_at_the_end("john:", "ends with a colon")]
 #[case::tilde("~", "means nothing in YAML")]
 #[case::null("null", "means nothing in YAML")]
 #[case::control("jo\u{1b}hn", "holds a control character")]
 fn a_username_that_yaml_reads_otherwise_is_a_warning(#[case] username: &str, #[case] fault: &str) {
-    let expected = format!(
-        "the username in the secret \"foo/bar\" {fault}: the registry cache will not start, or log in as nobody"
-    );
+    let expected = format!("username in secret \"foo/bar\" {fault}: the cache fails, or is nobody");
     assert_eq!(credential_warnings(&credentials(username, "swordfish")), [expected]);
 }
 
@@ -47,11 +46,33 @@ fn a_username_that_yaml_reads_otherwise_is_a_warning(#[case] username: &str, #[c
 fn a_password_that_yaml_reads_otherwise_is_a_warning_without_it(#[case] password: &str, #[case] fault: &str) {
     for username in ["john", "_json_key_base64"] {
         let warnings = credential_warnings(&credentials(username, password));
-        let expected = format!("the password in the secret \"foo/bar\" {fault}: the registry cache will");
+        let expected = format!("password in secret \"foo/bar\" {fault}");
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].starts_with(&expected), "{warnings:?}");
         assert!(!warnings[0].contains("fish"), "{warnings:?}");
+        assert!(warnings[0].contains("the cache cannot log in"), "{warnings:?}");
     }
+}
+
+/// For a Secret of a name as people give it; a longer one is cut at the end.
+#[rstest]
+#[case("*john", "swordfish", "nobody")]
+#[case("john", "swordfish\n", "echo -n")]
+#[case("john", "sword\tfish", "cannot log in")]
+fn a_warning_is_short_enough_to_be_shown_whole(
+    #[case] username: &str,
+    #[case] password: &str,
+    #[case] end: &str,
+) {
+    let mut secret = credentials(username, password);
+    secret.metadata.namespace = Some("garden-dev".into());
+    secret.metadata.name = Some("docker-creds-v1".into());
+    let mut warnings = Warnings::default();
+    for warning in credential_warnings(&secret) {
+        warnings.add(warning);
+    }
+    let [shown] = warnings.texts() else { panic!("{warnings:?}") };
+    assert!(shown.ends_with(end), "{shown}");
 }
 
 #[test]

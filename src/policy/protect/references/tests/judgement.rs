@@ -140,7 +140,7 @@ fn a_secret_that_upstream_takes_and_that_breaks_the_cache_is_told() {
     let ended = Scene::new().with([broken]).run(&create(&with_private_cache("docker-creds-v1")));
     assert_eq!((ended.decision.outcome, ended.decision.reason), (Outcome::Allowed, Reason::Warned));
     let [warning] = ended.decision.warnings.texts() else { panic!("{:?}", ended.decision.warnings) };
-    let expected = "the password in the secret \"garden-dev/docker-creds-v1\" ends with a line break";
+    let expected = "password in secret \"garden-dev/docker-creds-v1\" ends with a line break";
     assert!(warning.starts_with(expected), "{warning}");
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | row | upstream | here | why |
 //! | --- | --- | --- | --- |
-//! | A1, A8 | another kind of object is refused | such a request does not come | the rule looks at four kinds only |
+//! | A1, A8, M1 | another kind of object is refused | such a request does not come | the rule looks at four kinds only |
 //! | A5, A10, M5, M8 | a configuration that cannot be decoded is refused | nothing is said of it | upstream says it itself; and a Shoot that has one must not be kept from being mended |
 //! | A9 | a Shoot that had no configuration is refused, even when it gets one | the new one is judged | as before |
 //! | A18 to A21 | a function is tested that finds an extension | none of its rows is a request | |

@@ -130,12 +130,37 @@ fn a_binding_that_a_shoot_newly_names_is_looked_at(#[case] answer: LiveReferrer,
     assert_eq!(scene.run(&same).asked, [""; 0]);
 }
 
-#[test]
-fn a_binding_that_is_known_is_not_looked_at() {
-    let scene = Scene::new();
-    let secrets = vec![Reference::new(ObjectKey::new("garden-dev", "a"), "credentialsRef")];
-    scene.index.apply_referrer(named("account"), Pointers::to(secrets));
-    assert_eq!(scene.run(&create(&with_binding("account"))).asked, [""; 0]);
+/// What the watches have shown of it may be over.
+#[rstest]
+#[case::there(Some(json!(null)), &[])]
+#[case::going(
+    Some(json!("2026-01-01T00:00:00Z")),
+    &["Secret garden-core/account of CredentialsBinding garden-dev/account is being deleted"]
+)]
+#[case::gone(None, &["Secret garden-core/account of CredentialsBinding garden-dev/account does not exist"])]
+fn the_secret_behind_a_binding_is_looked_at_and_held_by_the_binding_alone(
+    #[case] deleted_at: Option<Value>,
+    #[case] expected: &[&str],
+) {
+    let secrets = vec![Reference::new(ObjectKey::new("garden-core", "account"), "credentialsRef")];
+    let pointers = Pointers::to(secrets);
+    let mut scene = Scene::new();
+    scene.index.apply_referrer(named("account"), pointers.clone());
+    scene.referrers.insert(
+        named("account"),
+        LiveReferrer::Found { uid: "1".into(), resource_version: "2".into(), pointers },
+    );
+    if let Some(deleted_at) = deleted_at {
+        let mut account = elsewhere(secret("account", json!(null), json!({})));
+        account["metadata"]["deletionTimestamp"] = deleted_at;
+        scene = scene.with([account]);
+    }
+    let ended = scene.run(&create(&with_binding("account")));
+    assert_eq!((ended.decision.outcome, ended.reservations.len()), (Outcome::Allowed, 0));
+    assert_eq!(ended.decision.warnings.texts(), expected);
+    assert_eq!(ended.asked, ["look at CredentialsBinding garden-dev/account", "read garden-core/account"]);
+    let limited = scene.limited_to(&["garden-dev"]).run(&create(&with_binding("account")));
+    assert_eq!(limited.asked, ["look at CredentialsBinding garden-dev/account"], "where it may not look");
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! What holds for whatever somebody writes.
 
+use std::collections::BTreeSet;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use super::scene::*;
 use crate::model::ObjectKey;
 use crate::model::protection::{LiveReferrer, SecretAnswer};
+use crate::model::reference::{Pointers, Referrer, ReferrerKind};
 use crate::policy::Outcome;
 use crate::policy::tests::json_of;
 
@@ -130,6 +134,13 @@ fn of_kind(kind: &str, api_version: &str, mut object: Value) -> Value {
     object
 }
 
+/// The Secrets that a Shoot names.
+fn named(shoot: &Value) -> BTreeSet<ObjectKey> {
+    let referrer = Referrer { kind: ReferrerKind::Shoot, key: ObjectKey::new("garden-dev", "x") };
+    let pointers = Pointers::of(&referrer, &to_raw_value(shoot).unwrap());
+    pointers.secrets.into_iter().map(|reference| reference.secret).collect()
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_and_answered_there_is_a_verdict_fit_to_be_sent(
@@ -139,9 +150,15 @@ proptest! {
         let ended = scene.run(&review);
         let message = refusal(&ended.decision);
         prop_assert!(message.len() < 6_000 && !message.contains(char::is_control), "{}", message);
+        // Whoever is allowed to point to a Secret has left a reservation on it, after it was read.
+        let reserved: BTreeSet<&ObjectKey> = ended.reservations.iter().map(|(secret, ..)| secret).collect();
         if ended.decision.outcome == Outcome::Allowed {
-            let kept = |asked: &&String| asked.starts_with("read ");
-            prop_assert!(ended.asked.iter().filter(kept).count() >= ended.reservations.len());
+            let (before, now) = (old.as_ref().map(named).unwrap_or_default(), named(&new));
+            let taken_up: BTreeSet<&ObjectKey> = now.difference(&before).collect();
+            prop_assert_eq!(&reserved, &taken_up);
+        }
+        for secret in reserved {
+            prop_assert!(ended.asked.contains(&format!("read {secret}")), "{:?}", ended.asked);
         }
     }
 

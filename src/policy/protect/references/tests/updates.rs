@@ -139,12 +139,13 @@ fn nothing_new_is_allowed_and_nobody_is_asked(#[case] old: Value, #[case] new: V
     assert_eq!(ended.asked, [""; 0]);
 }
 
+/// It writes no such objects: whoever does with its account leaves reservations like everybody.
 #[test]
-fn regcred_itself_is_not_asked() {
-    let scene = Scene::new();
+fn whoever_has_regcreds_account_is_asked_as_well() {
+    let scene = Scene::full();
     scene.index.know_own_user("alice");
     let ended = scene.run(&create(&with_private_cache("docker-creds-v1")));
-    assert_eq!((ended.decision.outcome, ended.decision.reason), (Outcome::Allowed, Reason::NotConcerned));
+    assert_eq!((ended.decision.outcome, ended.reservations.len()), (Outcome::Allowed, 1));
 }
 
 /// What is wrong already, in each way of being wrong, and something new beside it.
