@@ -16,6 +16,7 @@
 mod cluster;
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
+mod many_manifests;
 mod many_pods;
 mod objects;
 
@@ -59,6 +60,7 @@ async fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    println!("{:.0} bytes for each of 50,000 Manifests that select Secrets", many_manifests::bytes_each());
     println!("{:.0} bytes for each of 150,000 pods, five of each owner", many_pods::bytes_each());
     let scale = std::env::args().find_map(|argument| argument.strip_prefix("--scale=")?.parse().ok());
     let scale: usize = scale.unwrap_or(1);

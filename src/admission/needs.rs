@@ -1,7 +1,7 @@
 //! Carries out what decisions need.
 
 use futures::FutureExt;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use kube::Client;
 
 use super::inquiries;
@@ -45,7 +45,7 @@ impl Needs {
     /// Carries out all, those that may be many at the same time, under one deadline. What is not done by then is answered as such; a write
     /// goes on, and its result is remembered.
     pub(super) async fn carry_out(&self, needs: Vec<Need>, answers: &mut Answers, deadline: &Deadline) {
-        let (mut copies, mut protected) = (Vec::new(), Vec::new());
+        let (mut copies, mut secrets, mut protected) = (Vec::new(), Vec::new(), Vec::new());
         for need in needs {
             match need {
                 Need::Namespace(name) => {
@@ -54,11 +54,11 @@ impl Needs {
                     let answer = read.unwrap_or_else(|_| NamespaceAnswer::Unknown(OUT_OF_TIME.into()));
                     answers.namespace = Some(answer);
                 }
-                Need::Secrets(query) => {
+                Need::Secrets(query) => secrets.push(async move {
                     let found = deadline.run(self.selected.by(&query)).await;
-                    answers.secrets =
-                        Some(found.unwrap_or_else(|_| SecretsAnswer::Unknown(OUT_OF_TIME.into())));
-                }
+                    let out_of_time = |_| SecretsAnswer::Unknown(OUT_OF_TIME.into());
+                    (query.selector, found.unwrap_or_else(out_of_time))
+                }),
                 Need::Copy { wanted, is_dry_run } => {
                     let name = wanted.credential.name.clone();
                     let copy = self.copy(wanted, is_dry_run);
@@ -70,7 +70,9 @@ impl Needs {
                 need => protected.push(need),
             }
         }
-        answers.copies.extend(join_all(copies).await);
+        let (copies, secrets) = join(join_all(copies), join_all(secrets)).await;
+        answers.copies.extend(copies);
+        answers.secrets.extend(secrets);
         inquiries::carry_out(&self.inquiry, protected, answers, deadline).await;
     }
 

@@ -36,13 +36,14 @@ const NAMESPACES_IN_A_NOTE: usize = 10;
 
 const EXPLANATION: &str = "\
 Each object is judged by itself, as if it were sent to a cluster that holds the objects of --state: of these, \
-RegistryCredentials, Secrets, Namespaces, ServiceAccounts, Shoots, SecretBindings, CredentialsBindings and \
-RegistryCacheConfigs count. Objects given by -f are not part of the cluster; give a file to both to have it so. A namespace \
+RegistryCredentials, Secrets, Namespaces, ServiceAccounts, Shoots, SecretBindings, CredentialsBindings, \
+RegistryCacheConfigs, ModuleTemplates and Manifests count. Objects given by -f are not part of the cluster; give a file to both to have it so. A namespace \
 that --state does not hold is taken to be there without labels of its own, and a note on standard error says so. Any other \
 object that it does not hold is not there: a Shoot that names such a Secret is refused, and what points to a Secret and is \
 not in it keeps no Secret from being deleted. Nothing is written anywhere, and no value of a Secret is ever printed.
 
-A Secret is in use as long as something in --state points to it; --operation delete tells if it may go. Files show nothing \
+A Secret is in use as long as something in --state points to it; --operation delete tells if it may go, and if it is the last one \
+that a module is pulled with. Files show nothing \
 that is under way, so the reservations that regcred leaves on Secrets are taken to be over, with a note. Who asks about an \
 object of a file is not known: nobody counts as one of Gardener's controllers, nor as one who may let a Secret in use go.
 

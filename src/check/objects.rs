@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::documents::{Body, Document, documents};
 use super::problem::{Place, Problem, Reason};
 use super::read::{Input, inputs};
-use crate::configuration::Protection;
+use crate::configuration::Configuration;
 use crate::model::ObjectKey;
 use crate::model::reference::Referrer;
 
@@ -70,8 +70,8 @@ impl ApiObject {
     }
 
     /// The object as one that may point to Secrets, by its kind or because of how that is configured.
-    pub(crate) fn referrer(&self, namespace: &str, protection: &Protection) -> Option<Referrer> {
-        let kind = protection.all_kinds().find(|kind| self.is(kind.group(), &kind.to_string()))?;
+    pub(crate) fn referrer(&self, namespace: &str, configuration: &Configuration) -> Option<Referrer> {
+        let kind = configuration.referrer_kinds().find(|kind| self.is(kind.group(), &kind.to_string()))?;
         let (_, _, namespace, name) = self.identity(namespace);
         Some(Referrer { kind, key: ObjectKey::new(&namespace, &name) })
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Operation;
 use super::objects::{ApiObject, Identity};
 use super::problem::Reason;
-use crate::configuration::Protection;
+use crate::configuration::Configuration;
 
 /// The uid of the reviews that are made here; nobody sees it.
 const UID: &str = "offline";
@@ -30,7 +30,7 @@ impl Requests {
         let identity = object.identity(&self.namespace);
         let is_in_a_namespace = object.is("", "Pod")
             || object.is("", "Secret")
-            || object.referrer(&self.namespace, &Protection::default()).is_some();
+            || object.referrer(&self.namespace, &Configuration::default()).is_some();
         if is_in_a_namespace && object.metadata("namespace").is_empty() {
             // The API server fills it in before it asks.
             if let Some(Value::Object(metadata)) = object.value.get_mut("metadata") {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::objects::{ApiObject, Content, each};
 use super::problem::{Place, Problem, Reason};
 use crate::api::RegistryCredential;
-use crate::configuration::{Configuration, Protection};
+use crate::configuration::Configuration;
 use crate::knowledge::index::key_of;
 use crate::knowledge::{Index, Snapshot};
 use crate::model::ObjectKey;
@@ -122,8 +122,7 @@ impl State {
         each(arguments, |object| match object {
             Ok(object) => {
                 if let Content::Object(content) = object.content
-                    && let Err(reason) =
-                        objects.take(&object.place, content, namespace, &configuration.protection)
+                    && let Err(reason) = objects.take(&object.place, content, namespace, &configuration)
                 {
                     report(Problem { place: object.place, reason });
                 }
@@ -175,7 +174,8 @@ impl State {
                     let selected =
                         selected.filter(|(_, secret)| self.known.scope.covers(&secret.key.namespace));
                     let selected = selected.map(|(_, secret)| secret.clone()).collect();
-                    answers.secrets = Some(SecretsAnswer::for_query(&query, selected));
+                    let answer = SecretsAnswer::for_query(&query, selected);
+                    answers.secrets.insert(query.selector, answer);
                 }
                 Need::Copy { wanted, is_dry_run } => {
                     let missing = if is_dry_run { CopyAnswer::Absent } else { CopyAnswer::Created };
@@ -239,9 +239,9 @@ impl Objects {
         place: &Place,
         object: ApiObject,
         namespace: &str,
-        protection: &Protection,
+        configuration: &Configuration,
     ) -> Result<(), Reason> {
-        if let Some(referrer) = object.referrer(namespace, protection)
+        if let Some(referrer) = object.referrer(namespace, configuration)
             && let Ok(raw) = to_raw_value(&object.value)
         {
             let pointers = Pointers::of(&referrer, &raw);

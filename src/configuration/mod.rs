@@ -15,6 +15,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::model::reference::ReferrerKind;
+
 pub use file::{ConfigurationFile, FileError, read};
 pub use modules::{Action, FindingKind, Modules};
 pub use protection::Protection;
@@ -117,6 +119,14 @@ impl Configuration {
         })
     }
 
+    /// The kinds that point to Secrets, those that are built in among them. Those that select Secrets are none where nothing is
+    /// done about the last one of these.
+    pub fn referrer_kinds(&self) -> impl Iterator<Item = ReferrerKind> + use<'_> {
+        let selects = self.modules.action(FindingKind::LastSecret) != Action::Ignore;
+        let built_in = ReferrerKind::ALL.into_iter().filter(move |kind| selects || !kind.selects());
+        built_in.chain(self.protection.kinds().iter().cloned())
+    }
+
     /// The JSON schema of the file.
     pub fn schema() -> schemars::Schema {
         schemars::schema_for!(Document)
@@ -145,6 +155,26 @@ mod tests {
     #[test]
     fn a_file_that_says_nothing_is_the_default() {
         assert_eq!(Configuration::parse(HEADER).unwrap(), Configuration::default());
+    }
+
+    #[test]
+    fn by_default_there_are_no_further_kinds() {
+        let kinds: Vec<ReferrerKind> = Configuration::default().referrer_kinds().collect();
+        assert_eq!(kinds, ReferrerKind::ALL);
+    }
+
+    #[rstest]
+    #[case::warned_of("Warn", true)]
+    #[case::denied("Deny", true)]
+    #[case::ignored("Ignore", false)]
+    fn what_selects_secrets_counts_where_something_is_done_about_the_last_one(
+        #[case] action: &str,
+        #[case] expected: bool,
+    ) {
+        let text = format!("{HEADER}modules: {{findings: {{lastSecret: {action}}}}}");
+        let configuration = Configuration::parse(&text).unwrap();
+        assert_eq!(configuration.referrer_kinds().any(|kind| kind.selects()), expected);
+        assert!(configuration.referrer_kinds().any(|kind| kind == ReferrerKind::Shoot));
     }
 
     #[rstest]

@@ -10,7 +10,7 @@ use super::ConfigurationError;
 use crate::model::keyring::{ImagePattern, ImagePatternError, Target};
 use crate::model::scope::{self, Scope};
 
-/// What can be found about a `ModuleTemplate`.
+/// What can be found about a `ModuleTemplate`, or about the Secrets that it selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// A layer has no label.
@@ -29,11 +29,13 @@ pub enum FindingKind {
     AmbiguousSecrets,
     /// A selected Secret is not labelled as Lifecycle Manager's.
     UnmanagedSecret,
+    /// The last Secret that something is pulled with goes, or loses the labels that select it.
+    LastSecret,
 }
 
 impl FindingKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::MissingLabel,
         Self::MalformedLabel,
         Self::NoSecret,
@@ -42,6 +44,7 @@ impl FindingKind {
         Self::UncoveredRegistry,
         Self::AmbiguousSecrets,
         Self::UnmanagedSecret,
+        Self::LastSecret,
     ];
 
     /// The word in metrics.
@@ -55,6 +58,7 @@ impl FindingKind {
             Self::UncoveredRegistry => "uncovered_registry",
             Self::AmbiguousSecrets => "ambiguous_secrets",
             Self::UnmanagedSecret => "unmanaged_secret",
+            Self::LastSecret => "last_secret",
         }
     }
 }
@@ -64,9 +68,9 @@ impl FindingKind {
 pub enum Action {
     /// Nothing.
     Ignore,
-    /// Whoever writes the `ModuleTemplate` is warned.
+    /// Whoever writes the `ModuleTemplate`, or takes the Secret away, is warned.
     Warn,
-    /// The `ModuleTemplate` is refused.
+    /// That is refused.
     Deny,
 }
 
@@ -126,10 +130,12 @@ impl Modules {
             || !self.secret_namespaces.is_empty() && self.secret_namespaces.iter().all(covers)
     }
 
-    /// Whether anything is done about what can be found about Secrets.
+    /// Whether anything is done about what can be found about Secrets when a `ModuleTemplate` is written.
     pub fn asks_for_secrets(&self) -> bool {
-        let is_about_labels = |kind| matches!(kind, FindingKind::MissingLabel | FindingKind::MalformedLabel);
-        let mut about_secrets = FindingKind::ALL.into_iter().filter(|kind| !is_about_labels(*kind));
+        let is_found_otherwise = |kind| {
+            matches!(kind, FindingKind::MissingLabel | FindingKind::MalformedLabel | FindingKind::LastSecret)
+        };
+        let mut about_secrets = FindingKind::ALL.into_iter().filter(|kind| !is_found_otherwise(*kind));
         about_secrets.any(|kind| self.action(kind) != Action::Ignore)
     }
 
@@ -145,6 +151,7 @@ impl Modules {
             FindingKind::UncoveredRegistry => findings.uncovered_registry,
             FindingKind::AmbiguousSecrets => findings.ambiguous_secrets,
             FindingKind::UnmanagedSecret => findings.unmanaged_secret,
+            FindingKind::LastSecret => findings.last_secret,
         }
     }
 }
@@ -184,6 +191,9 @@ pub(super) struct Findings {
     /// Such a Secret lacks the label operator.kyma-project.io/managed-by: lifecycle-manager, which Lifecycle Manager
     /// wanted until December 2023. By default Warn.
     unmanaged_secret: Action,
+    /// A Secret is deleted, or loses its labels, that is the last one with credentials for what a `ModuleTemplate` or a Manifest
+    /// selects it for. By default Warn.
+    last_secret: Action,
 }
 
 impl Default for Findings {
@@ -199,6 +209,7 @@ impl Default for Findings {
             uncovered_registry: Action::Warn,
             ambiguous_secrets: Action::Warn,
             unmanaged_secret: Action::Warn,
+            last_secret: Action::Warn,
         }
     }
 }

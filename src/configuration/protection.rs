@@ -48,11 +48,6 @@ impl Protection {
     pub fn kinds(&self) -> &[ReferrerKind] {
         &self.kinds
     }
-
-    /// All kinds that point to Secrets, those that are built in among them.
-    pub fn all_kinds(&self) -> impl Iterator<Item = ReferrerKind> + use<'_> {
-        ReferrerKind::ALL.into_iter().chain(self.kinds.iter().cloned())
-    }
 }
 
 /// The rule about Secrets in use.
@@ -144,11 +139,5 @@ mod tests {
     fn pods_are_listed_and_accounts_watched() {
         assert!(!shipped(Shipped::Pod).is_watched());
         assert!(shipped(Shipped::ServiceAccount).is_watched());
-    }
-
-    #[test]
-    fn by_default_there_are_no_further_kinds() {
-        let all: Vec<ReferrerKind> = Protection::default().all_kinds().collect();
-        assert_eq!(all, ReferrerKind::ALL);
     }
 }

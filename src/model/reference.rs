@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::ObjectKey;
 use super::configured_kind::ConfiguredKind;
 use super::gardener::{Binding, BindingKind, RegistryCacheConfig, Shoot};
+use super::module::{self, Selection};
 
 /// The kinds of objects that point to Secrets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,18 +19,29 @@ pub enum ReferrerKind {
     Binding(BindingKind),
     /// `core.kyma-project.io`
     RegistryCacheConfig,
+    /// `operator.kyma-project.io`: it selects Secrets by their labels.
+    ModuleTemplate,
+    /// What Lifecycle Manager makes of a `ModuleTemplate` for each cluster that the module is installed in. It selects Secrets, too.
+    Manifest,
     /// One that the configuration describes.
     Configured(Arc<ConfiguredKind>),
 }
 
 impl ReferrerKind {
     /// All kinds that are built in.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Shoot,
         Self::Binding(BindingKind::SecretBinding),
         Self::Binding(BindingKind::CredentialsBinding),
         Self::RegistryCacheConfig,
+        Self::ModuleTemplate,
+        Self::Manifest,
     ];
+
+    /// The kinds whose objects leave reservations.
+    pub fn reserving() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(Self::reserves)
+    }
 
     /// Its API group.
     pub fn group(&self) -> &str {
@@ -37,6 +49,7 @@ impl ReferrerKind {
             Self::Shoot | Self::Binding(BindingKind::SecretBinding) => "core.gardener.cloud",
             Self::Binding(BindingKind::CredentialsBinding) => "security.gardener.cloud",
             Self::RegistryCacheConfig => "core.kyma-project.io",
+            Self::ModuleTemplate | Self::Manifest => module::GROUP,
             Self::Configured(kind) => &kind.definition().group,
         }
     }
@@ -48,6 +61,8 @@ impl ReferrerKind {
             Self::Binding(BindingKind::SecretBinding) => "secretbindings",
             Self::Binding(BindingKind::CredentialsBinding) => "credentialsbindings",
             Self::RegistryCacheConfig => "registrycacheconfigs",
+            Self::ModuleTemplate => "moduletemplates",
+            Self::Manifest => "manifests",
             Self::Configured(kind) => &kind.definition().resource,
         }
     }
@@ -55,7 +70,7 @@ impl ReferrerKind {
     /// Whether it may point to Secrets of other namespaces than its own.
     pub fn crosses_namespaces(&self) -> bool {
         match self {
-            Self::Binding(_) => true,
+            Self::Binding(_) | Self::ModuleTemplate | Self::Manifest => true,
             Self::Shoot | Self::RegistryCacheConfig => false,
             Self::Configured(kind) => kind.crosses_namespaces(),
         }
@@ -65,20 +80,25 @@ impl ReferrerKind {
     pub fn version(&self) -> Option<&str> {
         match self {
             Self::Configured(kind) => Some(&kind.definition().version),
-            Self::Shoot | Self::Binding(_) | Self::RegistryCacheConfig => None,
+            _ => None,
         }
+    }
+
+    /// Whether it selects Secrets by their labels, and names none: there may be several that will do.
+    pub fn selects(&self) -> bool {
+        matches!(self, Self::ModuleTemplate | Self::Manifest)
     }
 
     /// Whether who is about to point to a Secret leaves a reservation there first.
     pub fn reserves(&self) -> bool {
-        !matches!(self, Self::Configured(_))
+        matches!(self, Self::Shoot | Self::Binding(_) | Self::RegistryCacheConfig)
     }
 
     /// Whether all its objects are watched, and not only listed when somebody asks.
     pub fn is_watched(&self) -> bool {
         match self {
             Self::Configured(kind) => kind.definition().watched,
-            Self::Shoot | Self::Binding(_) | Self::RegistryCacheConfig => true,
+            _ => true,
         }
     }
 }
@@ -89,6 +109,8 @@ impl fmt::Display for ReferrerKind {
             Self::Shoot => formatter.write_str("Shoot"),
             Self::Binding(kind) => kind.fmt(formatter),
             Self::RegistryCacheConfig => formatter.write_str("RegistryCacheConfig"),
+            Self::ModuleTemplate => formatter.write_str("ModuleTemplate"),
+            Self::Manifest => formatter.write_str("Manifest"),
             Self::Configured(kind) => formatter.write_str(&kind.definition().kind),
         }
     }
@@ -142,6 +164,8 @@ pub struct Pointers {
     pub secrets: Vec<Reference>,
     /// Bindings that point to a Secret in turn, and the field that names each.
     pub bindings: Vec<(Referrer, &'static str)>,
+    /// Secrets that have certain labels. Very many objects select the same, which is kept once.
+    pub selections: Vec<Arc<Selection>>,
 }
 
 impl Pointers {
@@ -158,22 +182,31 @@ impl Pointers {
                     let key = ObjectKey::new(namespace, &name);
                     (Referrer { kind: ReferrerKind::Binding(kind), key }, path)
                 });
-                Self { secrets: shoot.references(namespace), bindings: bindings.collect() }
+                Self { bindings: bindings.collect(), ..Self::to(shoot.references(namespace)) }
             }
-            ReferrerKind::Binding(kind) => Self::to(Binding::read(*kind, object).reference(namespace)),
+            ReferrerKind::Binding(kind) => {
+                Self::to(Binding::read(*kind, object).reference(namespace).into_iter().collect())
+            }
             ReferrerKind::RegistryCacheConfig => {
-                Self::to(RegistryCacheConfig::read(object).reference(namespace))
+                Self::to(RegistryCacheConfig::read(object).reference(namespace).into_iter().collect())
             }
+            ReferrerKind::ModuleTemplate => Self::selecting(Selection::of_template(object)),
+            ReferrerKind::Manifest => Self::selecting(Selection::of_manifest(object)),
             ReferrerKind::Configured(kind) => kind.pointers(namespace, object),
         }
     }
 
-    fn to(secret: Option<Reference>) -> Self {
-        Self { secrets: secret.into_iter().collect(), bindings: Vec::new() }
+    /// Pointers to Secrets alone.
+    pub fn to(secrets: Vec<Reference>) -> Self {
+        Self { secrets, ..Self::default() }
+    }
+
+    fn selecting(selection: Option<Selection>) -> Self {
+        Self { selections: selection.into_iter().map(Arc::new).collect(), ..Self::default() }
     }
 
     /// Whether there are none.
     pub fn are_none(&self) -> bool {
-        self.secrets.is_empty() && self.bindings.is_empty()
+        self.secrets.is_empty() && self.bindings.is_empty() && self.selections.is_empty()
     }
 }

@@ -55,7 +55,7 @@ pub enum Rule {
     Ephemeral,
     /// Requires that the layers of a module can be pulled.
     Modules,
-    /// Warns when a Secret that modules are pulled with is of no use for that.
+    /// Warns when a Secret that modules are pulled with is of no use for that, and when the last one goes.
     ModuleSecrets,
     /// Keeps on Secrets that are in use the marks by which they are known.
     SecretMarks,
@@ -166,16 +166,14 @@ impl Rule {
         match self {
             Self::Inject => asked == ("", "pods", "", "CREATE"),
             Self::Ephemeral => asked == ("", "pods", "ephemeralcontainers", "UPDATE"),
-            Self::ModuleSecrets | Self::SecretMarks => {
-                matches!(asked, ("", "secrets", "", "CREATE" | "UPDATE"))
-            }
+            Self::ModuleSecrets => matches!(asked, ("", "secrets", "", "CREATE" | "UPDATE" | "DELETE")),
+            Self::SecretMarks => matches!(asked, ("", "secrets", "", "CREATE" | "UPDATE")),
             Self::SecretsInUse => matches!(asked, ("", "secrets", "", "UPDATE" | "DELETE")),
             Self::SecretDeletions => asked == ("", "secrets", "", "DELETE"),
             Self::SecretReferences => {
                 asked.2.is_empty()
                     && matches!(asked.3, "CREATE" | "UPDATE")
-                    && ReferrerKind::ALL
-                        .iter()
+                    && ReferrerKind::reserving()
                         .any(|kind| (kind.group(), kind.resource()) == (asked.0, asked.1))
             }
             Self::ModuleLabels | Self::Modules => {
@@ -198,7 +196,7 @@ impl Rule {
             Self::ModuleLabels => modules::labelling::decide(request, known, &configuration.modules),
             Self::Ephemeral => ephemeral::decide(request, known, answers),
             Self::Modules => modules::decide(request, &known.scope, &configuration.modules, answers),
-            Self::ModuleSecrets => modules::written_secret::decide(request, known, &configuration.modules),
+            Self::ModuleSecrets => modules::secret::decide(request, known, &configuration.modules, answers),
             Self::SecretMarks => protect::marks::decide(request, known, answers),
             Self::SecretReferences => protect::references::decide(request, known, answers),
             Self::SecretsInUse => protect::secrets::decide_marked(request, known, answers),

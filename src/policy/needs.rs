@@ -23,7 +23,7 @@ pub enum Need {
         /// Whether nothing may be written.
         is_dry_run: bool,
     },
-    /// Look for the Secrets that a module's label selects.
+    /// Look for the Secrets that a selector of Lifecycle Manager's finds.
     Secrets(SecretQuery),
     /// Read a Secret that the object of the request points to.
     ReferencedSecret(ObjectKey),
@@ -70,8 +70,8 @@ pub struct Answers {
     pub namespace: Option<NamespaceAnswer>,
     /// Copies, by the name of their credential.
     pub copies: BTreeMap<Arc<str>, CopyAnswer>,
-    /// The Secrets that a module's label selects, once looked for.
-    pub secrets: Option<SecretsAnswer>,
+    /// The Secrets that were looked for, by their selector.
+    pub secrets: BTreeMap<Selector, SecretsAnswer>,
     /// The Secrets that the object of the request points to, as they were read.
     pub referenced: BTreeMap<ObjectKey, SecretAnswer>,
     /// The same Secrets with a reservation on them.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// How many of several are named; of the others there is a count.
-const NAMED: usize = 5;
+pub(super) const NAMED: usize = 5;
 /// The longest name that is shown, in characters: what a Kubernetes label can have. Names within objects have no limit.
 const LONGEST_NAME: usize = 63;
 /// The longest reason or address that is shown, in characters: five of them must fit in a message that a terminal shows
@@ -14,7 +14,12 @@ const LONGEST_REASON: usize = 200;
 pub(super) fn listed(mut names: impl ExactSizeIterator<Item = String>) -> String {
     let all = names.len();
     let first: Vec<String> = names.by_ref().take(NAMED).collect();
-    match all - first.len() {
+    counted(&first, all)
+}
+
+/// The same of several of which no more than these are at hand.
+pub(super) fn counted(first: &[String], all: usize) -> String {
+    match all.saturating_sub(first.len()) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }

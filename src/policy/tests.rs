@@ -138,7 +138,9 @@ impl Cluster {
                                 answers.namespace =
                                     Some(NamespaceAnswer::Found(Arc::new(Namespace::default())));
                             }
-                            Need::Secrets(_) => answers.secrets = Some(SecretsAnswer::Found(Vec::new())),
+                            Need::Secrets(query) => {
+                                answers.secrets.insert(query.selector, SecretsAnswer::Found(Vec::new()));
+                            }
                             Need::Copy { wanted, .. } => {
                                 answers.copies.insert(wanted.credential.name.clone(), answer.clone());
                             }

@@ -4,30 +4,37 @@ mod files;
 mod live;
 mod report;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 
 use crate::check::{Format, say};
 use crate::cluster::kubeconfig::{self, ReadError, WhichCluster};
-use crate::configuration::{self, Configuration, FileError};
+use crate::configuration::{self, FileError};
 use crate::knowledge::References;
+use crate::knowledge::references::Use;
 use crate::model::ObjectKey;
+use crate::model::module::Selection;
+use crate::model::reference::Reference;
 use report::Report;
 
 const EXPLANATION: &str = "\
 Says which objects point to a Secret, and by which of their fields, in the cluster that kubectl speaks to, or in one that the \
 files of --state stand for (as in regcred check). Known are Gardener's Shoots (every field of theirs that names a Secret), \
 SecretBindings and CredentialsBindings, which may be of any namespace and hold their Secret whether a Shoot uses it or not, \
-and Kyma's RegistryCacheConfigs; and with --config the kinds that the server's configuration describes. Whoever writes an object of \
-the latter is not asked about it, so it leaves no reservation on the Secret: one that is written at the very moment in which its Secret is \
+and Kyma's RegistryCacheConfigs, and its ModuleTemplates and Manifests, which select Secrets by their labels, so that another one \
+may do as well; and with --config the kinds that the server's configuration describes. Whoever writes an object of \
+the latter, or one that selects Secrets, leaves no reservation on the Secret: one that is written at the very moment in which its Secret is \
 deleted can end without it. A Shoot counts until Gardener has done with its deletion.
 
 What is read is read with your own rights: bindings of all namespaces, likewise what the configuration lets point to Secrets of other namespaces, and the others of the Secret's own namespace and of those \
-that a binding to it is in. A kind that the cluster does not know points to nothing. The Secret itself is not read.
+that a binding to it is in. A kind that the cluster does not know points to nothing. Of the Secret itself its metadata is read, \
+where the cluster knows kinds that select Secrets; if it has labels, these are read in all namespaces.
 
 With -o json there is one object: secret, isUsed, and referrers, each with kind, namespace, name, fields (path and \
 purposes of each that names the Secret), reserves (whether its kind leaves reservations) and users (what names a binding, and by which field).
@@ -67,6 +74,9 @@ pub struct Arguments {
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "text")]
     output: Format,
 }
+
+/// The labels of a Secret.
+type Labels = BTreeMap<String, String>;
 
 /// What references can be to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -138,15 +148,39 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 fn answer(arguments: &Arguments, complain: &mut dyn FnMut(String)) -> Result<Report, RefsError> {
     let configuration = arguments.config.as_deref().map(configuration::read).transpose()?;
-    let Configuration { protection, .. } = configuration.unwrap_or_default();
-    let (secret, references): (ObjectKey, References) = if arguments.cluster.state.is_empty() {
-        kubeconfig::wait_for(live::read(arguments, &protection))??
+    let configuration = configuration.unwrap_or_default();
+    let (secret, references, labels) = if arguments.cluster.state.is_empty() {
+        kubeconfig::wait_for(live::read(arguments, &configuration, complain))??
     } else {
         let namespace = arguments.namespace.as_deref().unwrap_or("default");
-        let references = files::read(&arguments.cluster.state, namespace, &protection, complain);
-        (arguments.name.within(namespace), references)
+        let secret = arguments.name.within(namespace);
+        let state = &arguments.cluster.state;
+        let (references, labels) = files::read(state, (namespace, &secret), &configuration, complain);
+        (secret, references, labels)
     };
-    Ok(Report::new(&secret, &references.of(&secret)))
+    let mut uses = references.of(&secret);
+    if configuration.modules.looks_in(&secret.namespace) {
+        uses.extend(selecting(&references, &secret, &labels));
+    }
+    Ok(Report::new(&secret, &uses))
+}
+
+/// The objects that select a Secret by its labels, in order.
+fn selecting(references: &References, secret: &ObjectKey, labels: &Labels) -> Vec<Use> {
+    let selecting = references.selecting(labels).into_iter();
+    let uses = selecting.flat_map(|(selection, referrers)| {
+        let Selection { selector, repository, path } = selection;
+        let purposes = vec![format!("selects {selector}"), format!("for {repository}")];
+        let place = Reference { purposes, ..Reference::new(secret.clone(), path) };
+        referrers.iter().map(move |referrer| Use {
+            referrer: Arc::clone(referrer),
+            places: vec![place.clone()],
+            users: Vec::new(),
+        })
+    });
+    let mut uses: Vec<Use> = uses.collect();
+    uses.sort_by(|one, other| one.referrer.cmp(&other.referrer));
+    uses
 }
 
 fn write(output: &mut impl Write, report: &Report, format: Format) -> io::Result<()> {

@@ -48,7 +48,7 @@ impl AdmissionMetrics {
         )?;
         let options = Opts::new(
             "regcred_module_findings_total",
-            "ModuleTemplates of which something was found that was warned of, or for which they were refused.",
+            "ModuleTemplates of which something was found that was warned of, or for which they were refused; and last Secrets of theirs that were taken away, or were to be.",
         );
         let module_findings = IntCounterVec::new(options, &["finding"])?;
         for finding in FindingKind::ALL {

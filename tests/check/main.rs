@@ -4,6 +4,7 @@
 mod command;
 mod fix;
 mod inputs;
+mod last_secret;
 mod misleading;
 mod objects;
 mod properties;

@@ -14,7 +14,7 @@ const REVIEWS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/ga
 
 const CREATION: &[&str] = &["secret_marks", "module_secrets"];
 const UPDATE: &[&str] = &["secret_marks", "module_secrets", "secrets_in_use"];
-const DELETION: &[&str] = &["secrets_in_use", "secret_deletions"];
+const DELETION: &[&str] = &["module_secrets", "secrets_in_use", "secret_deletions"];
 const OF_A_SHOOT: &[&str] = &["secret_references"];
 
 /// What there is when a review comes.

@@ -35,6 +35,30 @@ pub async fn know_modules_by(control_plane: &ControlPlane, crd: &str) {
     control_plane.kubectl(&["create", "namespace", "kyma-system"]).await.succeeded();
 }
 
+/// Lets the cluster know what comes of modules, too: a kind that is alike in everything that matters.
+pub async fn know_manifests(control_plane: &ControlPlane) {
+    let mut crd: Value = serde_saphyr::from_str(CRD).unwrap();
+    let name = "manifests.operator.kyma-project.io";
+    crd["metadata"]["name"] = name.into();
+    crd["spec"]["names"] = json!({"kind": "Manifest", "listKind": "ManifestList", "plural": "manifests", "singular": "manifest"});
+    let file = control_plane.manifest(&crd.to_string());
+    control_plane.kubectl(&["apply", "--server-side", "-f", &file]).await.succeeded();
+    let wait = ["wait", "--for=condition=Established", &format!("crd/{name}"), "--timeout=60s"];
+    control_plane.kubectl(&wait).await.succeeded();
+}
+
+/// A Manifest of a module that is pulled with the Secret that has this value of the conventional label.
+pub fn manifest(namespace: &str, name: &str, value: &str) -> Value {
+    json!({
+        "apiVersion": "operator.kyma-project.io/v1beta2", "kind": "Manifest",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"install": {"name": "raw-manifest", "source": {
+            "repo": "ghcr.io/org/component-descriptors", "name": "example.io/module/sample", "ref": "sha256:1",
+            "type": "oci-ref", "credSecretSelector": {"matchLabels": {KEY: value}},
+        }}},
+    })
+}
+
 /// The API server asks a webhook of which it did not know the kind a moment ago.
 pub async fn registered(control_plane: &ControlPlane) {
     for _ in 0..100 {

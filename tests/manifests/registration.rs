@@ -26,7 +26,9 @@ fn expected(name: &str) -> Expected {
             "None",
         ),
         "module-templates" => ("/validate/module-templates", modules, json!(["CREATE", "UPDATE"]), "None"),
-        "module-secrets" => ("/validate/module-secrets", secrets, json!(["CREATE", "UPDATE"]), "None"),
+        "module-secrets" => {
+            ("/validate/module-secrets", secrets, json!(["CREATE", "UPDATE", "DELETE"]), "None")
+        }
         "secret-references" => (
             "/validate/secret-references",
             &[
@@ -79,8 +81,8 @@ fn what_judges_modules_and_keeps_secrets_in_use_fails_closed_and_everything_else
         let name = webhook["name"].as_str().unwrap().strip_suffix(".regcred.dev").unwrap();
         let (policy, most) = match name {
             "module-templates" | "secret-references" | "secrets-in-use" => ("Fail", 10),
-            // What asks the API server about what points to a Secret.
-            "secret-deletions" => ("Ignore", 10),
+            // What asks the API server about what points to a Secret, or which others there are.
+            "secret-deletions" | "module-secrets" => ("Ignore", 10),
             _ => ("Ignore", 3),
         };
         assert_eq!(webhook["failurePolicy"], policy, "{name}");
@@ -110,7 +112,8 @@ fn a_deletion_of_a_secret_is_asked_about_once_and_fails_closed_only_for_those_in
 /// Else the copies that pods need would wait for servers that hang.
 #[test]
 fn regcreds_own_writes_of_secrets_are_not_asked_about() {
-    for name in ["secret-marks.regcred.dev", "secrets-in-use.regcred.dev", "secret-deletions.regcred.dev"] {
+    for name in ["secret-marks", "module-secrets", "secrets-in-use", "secret-deletions"] {
+        let name = &format!("{name}.regcred.dev");
         let own = json!({
             "name": "is-not-by-regcred",
             "expression": "request.userInfo.username != 'system:serviceaccount:regcred-system:regcred'",

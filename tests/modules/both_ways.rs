@@ -20,10 +20,11 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// The server's, about an object that is written so (`create` or `replace`), without being stored.
+    /// The server's, about an object to which that is done (`create`, `replace` or `delete`), without effect.
     pub(crate) async fn of_server(control_plane: &ControlPlane, verb: &str, object: &Value) -> Self {
         let written = control_plane.manifest(&object.to_string());
-        let write = [verb, "--dry-run=server", "-o", "json", "-f", &written];
+        let format = if verb == "delete" { "name" } else { "json" };
+        let write = [verb, "--dry-run=server", "-o", format, "-f", &written];
         let answer = control_plane.kubectl_as(User::Admin, &write).await;
         let lines = answer.stderr.lines();
         let message = answer.stderr.split_once("denied the request: ");

@@ -7,6 +7,7 @@ mod configured;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod labelling;
+mod last_secret;
 #[path = "../check/misleading.rs"]
 mod misleading;
 mod outage;

@@ -6,7 +6,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::command::{refs, refs_in};
+use crate::harness::credentials::registry_secret;
 use crate::harness::gardener::{credentials_binding, secret_binding, shoot};
+use crate::harness::modules::{label, layer, manifest, template, v2};
 
 /// Shoots that use Secrets in every way.
 fn cluster() -> Vec<Value> {
@@ -108,6 +110,58 @@ fn kinds_of_the_configuration_are_told_of_with_what_they_do_not_promise() {
     );
     let run = refs_in(&[pod], &["garden-dev/pull", "--config", "/nonexistent"]);
     assert!(run.code == 2 && run.errors.contains("/nonexistent cannot be read"), "{run:?}");
+}
+
+#[test]
+fn what_selects_a_secret_is_told_of_with_the_labels_and_what_it_is_for() {
+    const KEY: &str = "operator.kyma-project.io/oci-registry-cred";
+    let mut secret = registry_secret("kcp-system", "modules", &["ghcr.io"]);
+    secret["metadata"]["labels"] = json!({KEY: "modules", "a": "b"});
+    let labels = json!([label("modules")]);
+    let state = [
+        secret,
+        manifest("kcp-system", "installed", "modules"),
+        manifest("kcp-system", "other", "others"),
+        template("sample", &v2(json!([layer("config", json!([])), layer("raw-manifest", labels)]))),
+    ];
+    let run = refs_in(&state, &["kcp-system/modules"]);
+    let pulled = "ghcr.io/org/component-descriptors/example.io/module/sample";
+    assert_eq!(
+        (run.code, &*run.output, &*run.errors),
+        (
+            1,
+            &*format!(
+                "Secret kcp-system/modules is in use:\n  \
+                 ModuleTemplate kyma-system/sample (spec.descriptor.component.resources[1].labels, selects {KEY}=modules, for \
+                 {pulled}), without a reservation\n  \
+                 Manifest kcp-system/installed (spec.install.source.credSecretSelector, selects {KEY}=modules, for {pulled}), \
+                 without a reservation\n"
+            ),
+            ""
+        )
+    );
+    let run = refs_in(&state, &["kcp-system/modules", "-o", "json"]);
+    let answer: Value = serde_json::from_str(&run.output).unwrap();
+    assert_eq!(
+        answer["referrers"][1],
+        json!({
+            "kind": "Manifest", "namespace": "kcp-system", "name": "installed", "reserves": false, "users": [],
+            "fields": [{
+                "path": "spec.install.source.credSecretSelector",
+                "purposes": [format!("selects {KEY}=modules"), format!("for {pulled}")],
+            }],
+        })
+    );
+    assert_eq!(refs_in(&state, &["kcp-system/other"]).code, 0);
+    assert_eq!(refs_in(&state[1..], &["kcp-system/modules"]).code, 0, "its labels are not known");
+    let folder = tempfile::tempdir().unwrap();
+    for ignoring in ["findings: {lastSecret: Ignore}", "secretNamespaces: [istio-system]"] {
+        let file = folder.path().join("regcred.yaml");
+        let header = "apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration";
+        std::fs::write(&file, format!("{header}\nmodules: {{{ignoring}}}")).unwrap();
+        let run = refs_in(&state, &["kcp-system/modules", "--config", file.to_str().unwrap()]);
+        assert_eq!((run.code, &*run.errors), (0, ""), "{ignoring}: {run:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! A real API server, asked with the rights of whoever runs the command.
 
+use serde_json::json;
+
 use super::command::{Run, refs};
 use crate::harness::control_plane::Options;
+use crate::harness::credentials::registry_secret;
 use crate::harness::gardener::{credentials_binding, know_shoots, secret_binding, shoot};
+use crate::harness::modules::{KEY, know_manifests, know_modules, manifest};
 use crate::harness::{ControlPlane, User};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +52,22 @@ async fn a_cluster_is_asked_with_the_rights_of_whoever_runs_the_command() {
         "{run:?}"
     );
     assert_eq!(asked(User::Admin, "garden-core/creds").code, 0, "a name is of one namespace");
+
+    let mut secret = registry_secret("garden-dev", "creds", &["ghcr.io"]);
+    secret["metadata"]["labels"] = json!({KEY: "modules"});
+    control_plane.apply(&secret.to_string()).await;
+    know_modules(&control_plane).await;
+    know_manifests(&control_plane).await;
+    control_plane.apply(&manifest("garden-core", "installed", "modules").to_string()).await;
+    let run = asked(User::Admin, "garden-dev/creds");
+    let selects = "Manifest garden-core/installed (spec.install.source.credSecretSelector, selects ";
+    assert!(run.code == 1 && run.output.contains(selects), "{run:?}");
+    assert!(run.output.contains("Shoot garden-dev/user (spec.resources[1])\n"), "{run:?}");
+    assert_eq!(
+        asked(User::Admin, "garden-core/account").errors,
+        "",
+        "a Secret that is not there has no labels"
+    );
 
     let run = asked(User::Stranger, "garden-dev/creds");
     assert_eq!((run.code, &*run.output), (2, ""));

@@ -82,11 +82,12 @@ impl Inquiry {
         live::read(&self.client, &self.kinds, referrer).await
     }
 
-    /// Everything that points to a Secret, by lists that begin after this is called. If some cannot be had, what the others show is
+    /// Everything that names a Secret, by lists that begin after this is called. If some cannot be had, what the others show is
     /// still true.
     pub async fn referrers(&self, secret: &ObjectKey, trust: Trust) -> Listing {
         let rules = self.rules.get();
-        let places = rules.protection.all_kinds().flat_map(|kind| self.places(&kind, secret));
+        let naming = rules.referrer_kinds().filter(|kind| !kind.selects());
+        let places = naming.flat_map(|kind| self.places(&kind, secret));
         let lists = join_all(places.map(|place| self.lists.of(place, trust))).await;
         let uses = lists.iter().flatten().filter_map(|uses| uses.get(secret)).flatten();
         let mut uses: Vec<_> = uses.cloned().collect();

@@ -84,7 +84,7 @@ impl Watches {
     /// Makes them those of the configuration.
     fn follow(&mut self, rules: &Current, share: Option<&Arc<Share>>) {
         let wanted: HashSet<ReferrerKind> =
-            rules.get().protection.all_kinds().filter(ReferrerKind::is_watched).collect();
+            rules.get().referrer_kinds().filter(ReferrerKind::is_watched).collect();
         let ended: Vec<_> = self.running.extract_if(|kind, _| !wanted.contains(kind)).collect();
         for (kind, watch) in ended {
             drop(watch);

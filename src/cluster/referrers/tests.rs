@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::cluster::changes::Subscription;
 use crate::cluster::protection::tests::server::{Server, key, list_of, shoot};
-use crate::configuration::Current;
+use crate::configuration::{Configuration, Current};
 use crate::model::protection::{Claim, Reservation};
 use crate::model::scope::Scope;
 
@@ -24,11 +24,15 @@ struct Watching {
 
 impl Watching {
     fn begin(server: &Server, namespaces: &[&str]) -> Self {
+        Self::begin_by(server, namespaces, Current::default())
+    }
+
+    fn begin_by(server: &Server, namespaces: &[&str], rules: Current) -> Self {
         let namespaces: Vec<Arc<str>> = namespaces.iter().map(|name| (*name).into()).collect();
         let index = Arc::new(Index::new("regcred-system").with_scope(Scope::of(&namespaces)));
         let (readiness, changes) = (Readiness::new(), Changes::default());
         let (seen, inquiry) = (changes.subscribe(), server.inquiry(&[]));
-        let (kinds, rules) = (inquiry.kinds().clone(), Current::default());
+        let kinds = inquiry.kinds().clone();
         let running =
             tokio::spawn(run(server.client(), Arc::clone(&index), kinds, changes, rules, &readiness));
         Self { index, readiness, seen, running }
@@ -40,6 +44,14 @@ impl Watching {
         assert!(!self.running.is_finished());
         let uses = self.index.snapshot().references.of(&key(secret));
         uses.iter().map(|one| one.referrer.key.name.to_string()).collect()
+    }
+
+    /// Who selects Secrets with the label `a=b`, after so many seconds.
+    async fn selecting(&self, seconds: u64) -> Vec<String> {
+        sleep(Duration::from_secs(seconds)).await;
+        let known = self.index.snapshot();
+        let selecting = known.references.selecting(&[("a".to_owned(), "b".to_owned())].into());
+        selecting.into_values().flatten().map(ToString::to_string).collect()
     }
 
     fn is_ready(&self) -> bool {
@@ -135,6 +147,47 @@ async fn each_listed_namespace_is_watched_by_itself() {
     let watching = Watching::begin(&server, &["garden-dev", "gone"]);
     assert_eq!(watching.users("s", 2).await, ["a"]);
     assert!(watching.is_ready(), "a namespace that is gone has taken the rights in it along");
+}
+
+/// What is done about the last Secret.
+fn last_secret(action: &str) -> Configuration {
+    let header = "apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration";
+    let findings = format!("modules: {{findings: {{lastSecret: {action}}}}}");
+    Configuration::parse(&format!("{header}\n{findings}")).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_selects_secrets_is_followed_as_long_as_something_is_done_about_the_last_one() {
+    const GROUP: &str = "/apis/operator.kyma-project.io";
+    let server = Server::default();
+    let version = json!({"groupVersion": "operator.kyma-project.io/v1beta2", "version": "v1beta2"});
+    server.say(GROUP, 200, json!({"name": "operator.kyma-project.io", "versions": [version]}));
+    let manifests =
+        json!({"name": "manifests", "kind": "Manifest", "namespaced": true, "singularName": "", "verbs": []});
+    let resources = json!({"groupVersion": "operator.kyma-project.io/v1beta2", "resources": [manifests]});
+    server.say(&format!("{GROUP}/v1beta2"), 200, resources);
+    let selector = json!({"matchLabels": {"a": "b"}});
+    let manifest = |name: &str| {
+        json!({
+            "metadata": {"namespace": "kcp-system", "name": name, "uid": name, "resourceVersion": "7"},
+            "spec": {"install": {"source": {"repo": "ghcr.io", "name": "m", "credSecretSelector": selector}}},
+        })
+    };
+    server.say(&format!("{GROUP}/v1beta2/manifests"), 200, list_of(&[manifest("a")]));
+    server.tell("ADDED", &manifest("b"));
+    server.tell("DELETED", &manifest("a"));
+    let rules = Current::default();
+    rules.replace(last_secret("Ignore"));
+    let watching = Watching::begin_by(&server, &[], rules.clone());
+    assert_eq!(watching.selecting(60).await, [""; 0]);
+    assert_eq!(server.requests(GROUP), [""; 0], "nobody asks for it");
+    rules.replace(Configuration::default());
+    assert_eq!(watching.selecting(5).await, ["Manifest kcp-system/a"]);
+    watching.seen.take();
+    assert_eq!(watching.selecting(30).await, ["Manifest kcp-system/b"]);
+    assert!(watching.seen.take().is_empty(), "no Secret is marked for it");
+    rules.replace(last_secret("Ignore"));
+    assert_eq!(watching.selecting(1).await, [""; 0]);
 }
 
 #[test]

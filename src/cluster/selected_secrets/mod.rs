@@ -1,5 +1,5 @@
-//! Looks for the Secrets that a module's label selects, when a `ModuleTemplate` is written. That is rare, so they are neither
-//! watched nor kept.
+//! Looks for the Secrets that a module's label selects, when a `ModuleTemplate` is written, or such a Secret goes. That is rare, so
+//! they are neither watched nor kept.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -64,6 +64,7 @@ fn regarding(referrer: &Referrer, uid: &str) -> Regarding {
         ReferrerKind::Shoot
         | ReferrerKind::Binding(BindingKind::SecretBinding)
         | ReferrerKind::RegistryCacheConfig => "v1beta1",
+        ReferrerKind::ModuleTemplate | ReferrerKind::Manifest => "v1beta2",
     };
     let api_version = match kind.group() {
         "" => version.to_owned(),

@@ -92,7 +92,7 @@ fn point_to(index: &Index, names: &[&str]) {
     for name in names {
         let referrer = Referrer { kind: ReferrerKind::Shoot, key: ObjectKey::new("garden-dev", name) };
         let secrets = vec![Reference::new(ObjectKey::new("garden-dev", name), "spec.resources[0]")];
-        index.apply_referrer(referrer, Pointers { secrets, bindings: Vec::new() });
+        index.apply_referrer(referrer, Pointers::to(secrets));
     }
 }
 

@@ -7,12 +7,13 @@ mod deleted;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use deleted::Deleted;
 
 use crate::model::ObjectKey;
+use crate::model::module::Selection;
 use crate::model::protection::Reservation;
 use crate::model::reference::{Pointers, Reference, Referrer, ReferrerKind};
 
@@ -26,6 +27,8 @@ pub struct References {
     of_secrets: imbl::HashMap<ObjectKey, imbl::OrdSet<Arc<Referrer>>>,
     /// The objects that name a binding.
     of_bindings: imbl::HashMap<Referrer, imbl::OrdSet<Arc<Referrer>>>,
+    /// The objects that need Secrets with certain labels, by what they need; most of them the same few things.
+    of_selections: imbl::HashMap<Arc<Selection>, imbl::OrdSet<Arc<Referrer>>>,
     /// The objects of the kinds that leave reservations, once they are deleted.
     deleted: Deleted,
 }
@@ -43,7 +46,7 @@ pub struct Use {
 
 impl References {
     /// An object is there, and points to these.
-    pub fn apply(&mut self, referrer: Referrer, pointers: Pointers) {
+    pub fn apply(&mut self, referrer: Referrer, mut pointers: Pointers) {
         self.delete(&referrer);
         if pointers.are_none() {
             return;
@@ -54,6 +57,13 @@ impl References {
         }
         for (binding, _) in &pointers.bindings {
             self.of_bindings.entry(binding.clone()).or_default().insert(Arc::clone(&referrer));
+        }
+        for selection in &mut pointers.selections {
+            if let Some((known, _)) = self.of_selections.get_key_value(&**selection) {
+                *selection = Arc::clone(known);
+            }
+            let referrers = self.of_selections.entry(Arc::clone(selection)).or_default();
+            referrers.insert(Arc::clone(&referrer));
         }
         self.said.insert(referrer, Arc::new(pointers));
     }
@@ -66,6 +76,9 @@ impl References {
         }
         for (binding, _) in &pointers.bindings {
             take_out(&mut self.of_bindings, binding, referrer);
+        }
+        for selection in &pointers.selections {
+            take_out(&mut self.of_selections, selection, referrer);
         }
     }
 
@@ -119,6 +132,16 @@ impl References {
             })
         });
         uses.collect()
+    }
+
+    /// What needs Secrets that have these labels, in order, with the objects that say so. However many these are, the labels are held
+    /// against each thing once.
+    pub fn selecting(
+        &self,
+        labels: &BTreeMap<String, String>,
+    ) -> BTreeMap<&Selection, &imbl::OrdSet<Arc<Referrer>>> {
+        let selecting = self.of_selections.iter().filter(|(selection, _)| selection.selector.selects(labels));
+        selecting.map(|(selection, referrers)| (&**selection, referrers)).collect()
     }
 
     /// The objects that name a binding, in order, and the field by which each does.

@@ -107,12 +107,58 @@ fn a_complete_list_of_a_kind_takes_away_what_it_does_not_hold_and_nothing_of_oth
     assert_eq!(of.iter().map(|one| one.referrer.to_string()).collect::<Vec<_>>(), left);
 }
 
+/// A Manifest that is pulled with Secrets of this label.
+fn manifest(label: &str) -> Value {
+    let selector = json!({"matchLabels": {"a": label}});
+    json!({"spec": {"install": {"source": {"repo": "ghcr.io", "name": "m", "credSecretSelector": selector}}}})
+}
+
+/// Who selects Secrets that have this label and another one, by what they need.
+fn selecting(references: &References, label: &str) -> Vec<String> {
+    let labels = [("a", label), ("b", "c")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let selecting = references.selecting(&labels.into());
+    let told = selecting.into_iter().map(|(selection, referrers)| {
+        let named: Vec<String> = referrers.iter().map(ToString::to_string).collect();
+        format!("{} for {}: {}", selection.selector, selection.repository, named.join(", "))
+    });
+    told.collect()
+}
+
+#[test]
+fn whoever_selects_a_secret_is_found_by_its_labels_and_causes_no_other_trace_of_it() {
+    let mut references = References::default();
+    for (name, label) in [("b", "x"), ("a", "x"), ("c", "y")] {
+        apply(&mut references, ReferrerKind::Manifest, name, &manifest(label));
+    }
+    let found = ["a=x for ghcr.io/m: Manifest garden-dev/a, Manifest garden-dev/b"];
+    assert_eq!(selecting(&references, "x"), found);
+    assert_eq!(selecting(&references, "z"), [""; 0]);
+    assert_eq!((references.secrets().count(), references.len()), (0, 3));
+    apply(&mut references, ReferrerKind::Manifest, "a", &manifest("y"));
+    references.delete(&referrer(ReferrerKind::Manifest, "b"));
+    assert_eq!(selecting(&references, "x"), [""; 0]);
+    references.retain(&ReferrerKind::Manifest, None, &HashSet::new());
+    assert!(references.is_empty() && references.of_selections.is_empty());
+}
+
+#[test]
+fn what_very_many_objects_need_is_kept_once() {
+    let mut references = References::default();
+    for number in 0..1000 {
+        apply(&mut references, ReferrerKind::Manifest, &number.to_string(), &manifest("x"));
+    }
+    assert_eq!(references.of_selections.len(), 1);
+    let kept = references.said.values().flat_map(|pointers| &pointers.selections).map(Arc::as_ptr);
+    assert_eq!(kept.collect::<HashSet<_>>().len(), 1);
+}
+
 /// Something that a watch shows.
 #[derive(Debug, Clone)]
 enum Event {
     Shoot(usize, Vec<usize>, Option<usize>),
     Binding(usize, usize),
-    Gone(bool, usize),
+    Manifest(usize, usize),
+    Gone(ReferrerKind, usize),
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -120,7 +166,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         (0..3_usize, vec(0..3_usize, 0..3), prop::option::of(0..2_usize))
             .prop_map(|(name, secrets, binding)| Event::Shoot(name, secrets, binding)),
         (0..2_usize, 0..3_usize).prop_map(|(name, secret)| Event::Binding(name, secret)),
-        (any::<bool>(), 0..3_usize).prop_map(|(is_shoot, name)| Event::Gone(is_shoot, name)),
+        (0..3_usize, 0..3_usize).prop_map(|(name, label)| Event::Manifest(name, label)),
+        (prop::sample::select(vec![ReferrerKind::Shoot, BINDING, ReferrerKind::Manifest]), 0..3_usize)
+            .prop_map(|(kind, name)| Event::Gone(kind, name)),
     ]
 }
 
@@ -135,14 +183,17 @@ proptest! {
                     let secrets: Vec<String> = secrets.iter().map(|secret| format!("s{secret}")).collect();
                     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
                     let binding = binding.map(|binding| format!("b{binding}")).unwrap_or_default();
-                    (referrer(ReferrerKind::Shoot, &format!("o{name}")), Some(shoot(&secrets, &binding)))
+                    (referrer(ReferrerKind::Shoot, &format!("b{name}")), Some(shoot(&secrets, &binding)))
                 }
                 Event::Binding(name, secret) => {
                     let object = json!({"secretRef": {"name": format!("s{secret}")}});
                     (referrer(BINDING, &format!("b{name}")), Some(object))
                 }
-                Event::Gone(true, name) => (referrer(ReferrerKind::Shoot, &format!("o{name}")), None),
-                Event::Gone(false, name) => (referrer(BINDING, &format!("b{name}")), None),
+                Event::Manifest(name, label) => {
+                    let object = manifest(&format!("s{label}"));
+                    (referrer(ReferrerKind::Manifest, &format!("b{name}")), Some(object))
+                }
+                Event::Gone(kind, name) => (referrer(kind, &format!("b{name}")), None),
             };
             if let Some(object) = object {
                 apply(&mut references, key.kind.clone(), &key.key.name, &object);
@@ -157,11 +208,13 @@ proptest! {
             apply(&mut anew, key.kind.clone(), &key.key.name, object);
         }
         for secret in ["s0", "s1", "s2"] {
+            prop_assert_eq!(selecting(&references, secret), selecting(&anew, secret));
             let secret = ObjectKey::new("garden-dev", secret);
             prop_assert_eq!(references.of(&secret), anew.of(&secret));
         }
         prop_assert_eq!(references.len(), anew.len());
         prop_assert_eq!(references.of_secrets.len(), anew.of_secrets.len());
         prop_assert_eq!(references.of_bindings.len(), anew.of_bindings.len());
+        prop_assert_eq!(references.of_selections.len(), anew.of_selections.len());
     }
 }

@@ -155,7 +155,7 @@ impl ConfiguredKind {
         }
         let find = || self.places.iter().flat_map(|place| place.references(namespace, &object)).collect();
         let found = catch_unwind(AssertUnwindSafe(find)).unwrap_or_else(|_| self.defect("secrets"));
-        Pointers { secrets: found, bindings: Vec::new() }
+        Pointers::to(found)
     }
 
     fn defect<T: Default>(&self, field: &str) -> T {

@@ -9,6 +9,11 @@ use super::credential_label::{CredentialLabel, Malformed};
 use super::repository::Repository;
 use crate::model::json::{Json, Type};
 
+/// The layer that Lifecycle Manager installs, since version 1.1.4; before, it took the last one that is not [`CONFIG`].
+const INSTALLED: &str = "raw-manifest";
+/// The layers that it reads other things from.
+const CONFIG: [&str; 2] = ["config", "crds"];
+
 /// What is read of a descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Descriptor {
@@ -185,6 +190,15 @@ impl Component {
         resources.filter(move |(_, resource)| pulled && resource.access == Access::LocalBlob)
     }
 
+    /// The layer that Lifecycle Manager installs, with whose Secrets it pulls all, and its place in the list.
+    pub fn installed(&self) -> Option<(usize, &Resource)> {
+        let layers: Vec<(usize, &Resource)> = self.local_blobs().collect();
+        // Of several of a name the last one stays.
+        let installed = layers.iter().rev().find(|(_, layer)| layer.name == INSTALLED);
+        let former = || layers.iter().rev().find(|(_, layer)| !CONFIG.contains(&&*layer.name));
+        installed.or_else(former).or(layers.last()).copied()
+    }
+
     /// The resources that need a label once they are pulled and have none, with their places in the list.
     pub fn unlabelled(&self) -> impl Iterator<Item = (usize, &Resource)> {
         let resources = self.resources.iter().enumerate();
@@ -196,6 +210,11 @@ impl Component {
     /// Where labels of a resource stand, for people.
     pub fn path_of_labels(&self) -> String {
         format!("spec.descriptor.{}[].labels", self.schema.resources().join("."))
+    }
+
+    /// The same of one resource, by its place in the list.
+    pub fn path_of_labels_of(&self, place: usize) -> String {
+        format!("spec.descriptor.{}[{place}].labels", self.schema.resources().join("."))
     }
 }
 

@@ -59,12 +59,14 @@ impl Repository {
         name
     }
 
-    /// The same as go-containerregistry reads it (`pkg/name/repository.go`), to be held against keys: what begins with no
-    /// host is of Docker Hub, also what begins with `localhost` and no port.
+    /// The same as go-containerregistry reads it, to be held against keys.
     pub fn target(&self, component: &str) -> Target {
-        Target::new(&within(self.of_component(component), DEFAULT_REGISTRY, |first| {
-            first.contains(['.', ':'])
-        }))
+        Target::new(&self.name_of(component))
+    }
+
+    /// The same as text.
+    pub fn name_of(&self, component: &str) -> String {
+        as_pulled(self.of_component(component))
     }
 
     /// Where it says that it is, as the kubelet would call that, to be held against patterns of images. Lifecycle Manager may
@@ -74,6 +76,12 @@ impl Repository {
         let name = format!("{}/{COMPONENT_DESCRIPTORS}/{component}", self.base);
         Target::new(&within(name, "docker.io", is_host))
     }
+}
+
+/// A name as go-containerregistry reads it (`pkg/name/repository.go`): what begins with no host is of Docker Hub, also what
+/// begins with `localhost` and no port.
+pub(super) fn as_pulled(name: String) -> String {
+    within(name, DEFAULT_REGISTRY, |first| first.contains(['.', ':']))
 }
 
 /// A name with one for Docker Hub, and what tells a host from the first part of a path.

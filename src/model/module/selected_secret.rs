@@ -22,6 +22,8 @@ pub struct SelectedSecret {
     pub key: ObjectKey,
     /// Whether it is labelled as Lifecycle Manager's.
     pub is_managed: bool,
+    /// Whether it is being deleted.
+    pub is_terminating: bool,
     /// What is in it.
     pub content: Content,
 }
@@ -86,6 +88,7 @@ impl From<&Secret> for SelectedSecret {
             is_managed: labels
                 .and_then(|labels| labels.get(MANAGED_BY))
                 .is_some_and(|value| value == LIFECYCLE_MANAGER),
+            is_terminating: metadata.deletion_timestamp.is_some(),
             content: Content::of(secret),
         }
     }

@@ -65,7 +65,7 @@ impl Reservation {
     pub fn read(annotation: &str, value: &str) -> Option<Self> {
         let attempt = annotation.strip_prefix(RESERVATION_PREFIX)?;
         let value: Value = serde_json::from_str(value).ok()?;
-        let kind = ReferrerKind::ALL.into_iter().find(|kind| kind.to_string() == value.kind)?;
+        let kind = ReferrerKind::reserving().find(|kind| kind.to_string() == value.kind)?;
         let referrer = Referrer { kind, key: ObjectKey::new(&value.namespace, &value.name) };
         let over = value.resource_version.map(Arc::from);
         Some(Self { attempt: attempt.into(), claim: Claim { referrer, uid: value.uid.into(), over } })

@@ -2,12 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::module::{Component, CredentialLabel, Malformed, Resource};
-
-/// The layer that Lifecycle Manager installs, since version 1.1.4; before, it took the last one that is not [`CONFIG`].
-const INSTALLED: &str = "raw-manifest";
-/// The layers that it reads other things from.
-const CONFIG: [&str; 2] = ["config", "crds"];
+use crate::model::module::{Component, CredentialLabel, Malformed};
 
 /// A layer whose label is missing or wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +47,6 @@ pub(super) fn part<'a>(now: Vec<Layer<'a>>, before: &[Layer<'a>]) -> (Vec<Layer<
         }
         _ => true,
     })
-}
-
-/// The layer that Lifecycle Manager installs, with whose Secrets it pulls all, and its place in the list.
-pub(super) fn installed(component: &Component) -> Option<(usize, &Resource)> {
-    let layers: Vec<(usize, &Resource)> = component.local_blobs().collect();
-    // Of several of a name the last one stays.
-    let installed = layers.iter().rev().find(|(_, layer)| layer.name == INSTALLED);
-    let former = || layers.iter().rev().find(|(_, layer)| !CONFIG.contains(&&*layer.name));
-    installed.or_else(former).or(layers.last()).copied()
 }
 
 /// Whether layers ask for different Secrets.

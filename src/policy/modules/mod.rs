@@ -6,10 +6,12 @@
 mod claim;
 mod concern;
 pub(super) mod labelling;
+mod last_secret;
 mod layers;
+pub(super) mod secret;
 mod secrets;
 mod words;
-pub(super) mod written_secret;
+mod written_secret;
 
 #[cfg(test)]
 mod tests;
@@ -70,16 +72,15 @@ fn judge(
     }
     let refuses = |finding: &Finding| finding.may_refuse && rules.action(finding.kind) == Action::Deny;
     let is_refused = findings.iter().any(refuses);
-    let installed = layers::installed(component);
+    let installed = component.installed();
     // Whoever has to write it again anyway is told about the Secrets then.
     if !is_refused
         && rules.asks_for_secrets()
         && let Some(selector) = installed.and_then(|(_, layer)| layer.label.selector())
         && let Location::Repository(repository) = &component.location
     {
-        let Some(answer) = &answers.secrets else {
-            let (selector, namespaces) = (selector.clone(), rules.secret_namespaces().clone());
-            return Step::Needs(vec![Need::Secrets(SecretQuery { selector, namespaces })]);
+        let Some(answer) = answers.secrets.get(selector) else {
+            return Step::Needs(vec![Need::Secrets(query(selector, rules))]);
         };
         match answer {
             SecretsAnswer::Found(found) => {
@@ -118,6 +119,11 @@ fn judge(
     answer(decision, &findings, rules)
 }
 
+/// What is asked for to find the Secrets that Lifecycle Manager finds by a selector.
+fn query(selector: &Selector, rules: &Modules) -> SecretQuery {
+    SecretQuery { selector: selector.clone(), namespaces: rules.secret_namespaces().clone() }
+}
+
 /// Whether what is found was not so before. What asked for no Secrets was pulled without any: with the label it is no worse, and
 /// it may be regcred that has added it.
 fn is_new(found: FindingKind, before: Asked<'_>, now: Asked<'_>) -> bool {
@@ -137,7 +143,7 @@ fn asks_for(component: &Component) -> Asked<'_> {
         Location::Repository(repository) => Some((repository, component.name.as_str())),
         Location::Nowhere | Location::Unknown => None,
     };
-    (layers::installed(component).and_then(|(_, layer)| layer.label.selector()), repository)
+    (component.installed().and_then(|(_, layer)| layer.label.selector()), repository)
 }
 
 fn answer(mut decision: Decision, findings: &[Finding], rules: &Modules) -> Step {

@@ -9,24 +9,20 @@ use crate::model::keyring::{ImagePattern, Keyring};
 use crate::model::module::{Content, SECRET_LABEL, SelectedSecret};
 use crate::model::pruned::Pruned;
 use crate::policy::shown::shown;
-use crate::policy::{Decision, Reason, Step, Warnings};
+use crate::policy::{Decision, Reason, Warnings};
 use crate::review::Request;
 
-pub(in crate::policy) fn decide(request: &Request<'_>, known: &Snapshot, rules: &Modules) -> Step {
-    let (namespace, old) = (request.namespace(), request.old_object.map(Json::from));
-    let decision = match request.object {
-        _ if known.keeps_out_of(namespace) || !known.scope.covers(namespace) => {
-            Decision::allow(Reason::SystemNamespace)
-        }
-        Some(object) if concerns(object.into(), old) => {
+/// What is said of the Secret that a request writes, if it writes one.
+pub(super) fn decide(request: &Request<'_>, known: &Snapshot, rules: &Modules) -> Decision {
+    match request.object {
+        Some(object) if concerns(object.into(), request.old_object.map(Json::from)) => {
             match serde_json::from_str::<Pruned<Secret>>(object.get()) {
-                Ok(Pruned(secret)) => judge(&secret, namespace, known, rules),
+                Ok(Pruned(secret)) => judge(&secret, request.namespace(), known, rules),
                 Err(error) => Decision::unreadable("Secret", &error),
             }
         }
         _ => Decision::allow(Reason::NotConcerned),
-    };
-    Step::Decided(decision)
+    }
 }
 
 /// Whether modules may be pulled with it, and something of it changes that matters for that.

@@ -69,6 +69,6 @@ fn is_marked(metadata: &ObjectMeta) -> bool {
 }
 
 /// Whether it is regcred itself that asks.
-fn is_own(request: &Request<'_>, known: &Snapshot) -> bool {
+pub(super) fn is_own(request: &Request<'_>, known: &Snapshot) -> bool {
     known.own_user.as_deref() == Some(request.user_info.username())
 }

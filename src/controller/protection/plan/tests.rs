@@ -66,7 +66,7 @@ impl Scene {
     fn uses(&mut self, is_used: bool) {
         let reference = Reference::new(secret(), "spec.resources[0]");
         let secrets = if is_used { vec![reference] } else { Vec::new() };
-        self.references.apply(shoot("one"), Pointers { secrets, bindings: Vec::new() });
+        self.references.apply(shoot("one"), Pointers::to(secrets));
     }
 
     fn at(&self, second: u64) -> Instant {

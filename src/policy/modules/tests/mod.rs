@@ -2,6 +2,7 @@
 
 mod labelling;
 mod labels;
+mod last_secret;
 mod properties;
 mod raw;
 mod scene;

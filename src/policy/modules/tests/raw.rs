@@ -9,7 +9,7 @@ use super::scene::template;
 use crate::configuration::Configuration;
 use crate::knowledge::Index;
 use crate::policy::tests::review_of;
-use crate::policy::{Answers, Rule, SecretsAnswer, Step};
+use crate::policy::{Answers, Need, Rule, SecretsAnswer, Step};
 use crate::review;
 
 /// What the API server is answered about a template with this descriptor.
@@ -24,7 +24,12 @@ fn answered(rule: Rule, descriptor: &str) -> Value {
             Step::Decided(decision) => {
                 return serde_json::from_slice(&review::encode("1", &decision).unwrap()).unwrap();
             }
-            Step::Needs(_) => answers.secrets = Some(SecretsAnswer::Found(Vec::new())),
+            Step::Needs(needs) => {
+                for need in needs {
+                    let Need::Secrets(query) = need else { panic!("{need:?}") };
+                    answers.secrets.insert(query.selector, SecretsAnswer::Found(Vec::new()));
+                }
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn decide_within(
                 for need in needs {
                     let Need::Secrets(query) = need else { panic!("{need:?}") };
                     asked.push(query.selector.to_string());
-                    answers.secrets = Some(answer.clone());
+                    answers.secrets.insert(query.selector, answer.clone());
                 }
             }
         }
@@ -103,7 +103,7 @@ pub(super) fn decide_within(
     panic!("one look at the Secrets was not enough");
 }
 
-fn configured(text: &str) -> Configuration {
+pub(super) fn configured(text: &str) -> Configuration {
     let text = format!("apiVersion: config.regcred.dev/v1alpha1\nkind: Configuration\n{text}");
     Configuration::parse(&text).unwrap()
 }

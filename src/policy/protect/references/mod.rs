@@ -51,7 +51,7 @@ impl<'a> Change<'a> {
     fn of(request: &Request<'a>) -> Option<Self> {
         let (new, old) = (request.object?, request.old_object);
         let resource = (&*request.resource.group, &*request.resource.resource);
-        let kind = ReferrerKind::ALL.into_iter().find(|kind| (kind.group(), kind.resource()) == resource)?;
+        let kind = ReferrerKind::reserving().find(|kind| (kind.group(), kind.resource()) == resource)?;
         // The API server makes up a name without telling it in the request.
         let name = metadata(new, "name").unwrap_or_else(|| request.name().into());
         Some(Self { referrer: Referrer { kind, key: ObjectKey::new(request.namespace(), &name) }, new, old })
@@ -73,7 +73,7 @@ impl<'a> Change<'a> {
                     new.map(|reference| (reference.secret.clone(), Demand::of_config(reference))),
                 )
             }
-            ReferrerKind::Binding(_) | ReferrerKind::Configured(_) => Findings::default(),
+            _ => Findings::default(),
         };
         let mut verdict =
             Verdict { refused: findings.refused, warned: findings.warned, ..Verdict::default() };

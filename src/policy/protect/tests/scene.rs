@@ -28,7 +28,7 @@ pub(super) fn shoot(name: &str) -> Referrer {
 pub(super) fn pointers() -> Pointers {
     let mut reference = Reference::new(secret_key(), "spec.resources[0]");
     reference.purposes.push("registry-cache upstream docker.io".to_owned());
-    Pointers { secrets: vec![reference], bindings: Vec::new() }
+    Pointers::to(vec![reference])
 }
 
 /// A Shoot of this uid and version, which points to the Secret or to nothing.
@@ -104,7 +104,7 @@ impl Cluster {
         }
         for (user, binding) in &self.bound {
             let bindings = vec![(binding.clone(), "spec.secretBindingName")];
-            index.apply_referrer(user.clone(), Pointers { secrets: Vec::new(), bindings });
+            index.apply_referrer(user.clone(), Pointers { bindings, ..Pointers::default() });
         }
         for uid in &self.deleted {
             index.delete_referrer(shoot("a"), uid);

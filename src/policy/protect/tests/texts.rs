@@ -30,7 +30,7 @@ fn used_by(referrer: Referrer, places: &[&str]) -> Cluster {
     let live = LiveReferrer::Found {
         uid: "1".into(),
         resource_version: "5".into(),
-        pointers: Pointers { secrets: secrets.clone(), bindings: Vec::new() },
+        pointers: Pointers::to(secrets.clone()),
     };
     let listing = Some(Listing::Complete(vec![(Arc::new(referrer.clone()), secrets)]));
     Cluster {

@@ -43,7 +43,7 @@ fn a_copy_that_something_points_to_stays_before_it_has_the_label() {
     let key = ObjectKey::new(PLACE.0, PLACE.1);
     let shoot = Referrer { kind: ReferrerKind::Shoot, key: ObjectKey::new("team-a", "shoot") };
     let secrets = vec![Reference::new(key, "spec.resources[0]")];
-    scene.index.apply_referrer(shoot.clone(), Pointers { secrets, bindings: Vec::new() });
+    scene.index.apply_referrer(shoot.clone(), Pointers::to(secrets));
     assert_eq!(scene.at(0), "nothing");
     scene.index.delete_referrer(shoot, "1");
     assert_eq!(scene.at(1), "withdraw");

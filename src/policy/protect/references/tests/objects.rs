@@ -143,7 +143,7 @@ fn the_secret_behind_a_binding_is_looked_at_and_held_by_the_binding_alone(
     #[case] expected: &[&str],
 ) {
     let secrets = vec![Reference::new(ObjectKey::new("garden-core", "account"), "credentialsRef")];
-    let pointers = Pointers { secrets, bindings: Vec::new() };
+    let pointers = Pointers::to(secrets);
     let mut scene = Scene::new();
     scene.index.apply_referrer(named("account"), pointers.clone());
     scene.referrers.insert(
