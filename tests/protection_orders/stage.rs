@@ -157,7 +157,11 @@ impl Stage {
     }
 
     /// Begins to delete a Secret, which regcred allows, and which is held up then.
+    ///
+    /// From now on the leader changes no Secret: once a watch shows it a Shoot that points there it would put the mark on, and so have
+    /// the deletion judged anew. Nothing may depend on its being in time for that.
     pub(crate) async fn admitted_deletion(&self, secret: &Created) -> JoinHandle<Answer> {
+        self.leader.proxy().patches().set(Way::Closed);
         let (answers, calls) = (self.answers(&OF_DELETIONS).await, self.deletions.calls());
         self.deletions.hold(true);
         let deletion = self.delete_secret(secret);
