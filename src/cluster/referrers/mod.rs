@@ -31,7 +31,8 @@ use crate::server::{Part, Readiness};
 
 /// How often it is looked if a kind is served that was not.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// The pause after nobody could say, or after a kind has gone.
+/// The pause after a kind has gone, and the first after nobody could say; it doubles up to [`LOOK_AGAIN`], for there are several kinds,
+/// and an API server that is down is not to be met by all of them again and again.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest that is waited for what the API server says of a kind.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -127,9 +128,12 @@ struct Watched {
 impl Watched {
     async fn run(mut self) {
         // Its own: another API server than that of Secrets may serve it.
-        let (lists, mut is_told) = (Lists::default(), false);
+        let (lists, mut is_told, mut pause) = (Lists::default(), false, PAUSE);
         loop {
             let found = tokio::time::timeout(TIMEOUT, self.kinds.find(&self.kind, Trust::Fresh)).await;
+            if matches!(found, Ok(Ok(_))) {
+                pause = PAUSE;
+            }
             match found {
                 Ok(Ok(Some(resource))) => {
                     is_told = false;
@@ -150,7 +154,8 @@ impl Watched {
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(kind = %self.kind, error = told(&error), "could not ask if the cluster has this kind");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LOOK_AGAIN);
                 }
                 Err(_) => {
                     tracing::warn!(kind = %self.kind, "the API server does not say if it has this kind");
